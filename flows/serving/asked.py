@@ -43,7 +43,7 @@ def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
     elif is_apart(root):
         encoders = ["A worker broke, and another leaves pictures and encoders to Triton since: diptych serve --in-process ends that"]  # fmt: skip
     else:
-        encoders = [f"Its workers run small encoders themselves where they can; {gateway_log(root)} says of each version whether"]  # fmt: skip
+        encoders = [f"Its workers run encoders themselves where they can; {gateway_log(root)} says of each version whether"]  # fmt: skip
     return "\n".join([f"The page is at {gateway.url}, its API at {gateway.url}openapi.json", *encoders, *_lines(root)])
 
 

@@ -39,7 +39,7 @@ def add_serving(
     serve.add_argument(
         "--in-process",
         action=argparse.BooleanOptionalAction,
-        help="whether its workers run small encoders themselves, in place of asking Triton for each vector (yes)",
+        help="whether its workers run encoders themselves, in place of asking Triton for each vector (yes)",
     )
     serve.add_argument(
         "--host",

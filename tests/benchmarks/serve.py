@@ -1,4 +1,4 @@
-"""What an answer costs: the gateway and Triton, and a gateway that runs small encoders itself, beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
+"""What an answer costs: the gateway and Triton, and a gateway that runs encoders itself, beside a plain FastAPI server, MLflow's pyfunc server and infinity-emb (serve_peers.py), on one package.
 
 `python -m tests.benchmarks.serve --workspace . --keep` in a workspace with a finished run; `--measure grpc embed sustained overload soak perf` measures what serve_longer.py does,
 and keeps it beside; `--larger` measures the towers of `diptych run --recipe clip --scale small` (larger_package.py), which are kept apart; what is not measured now stays as it was kept. Each side answers the same requests, a text or a picture in JSON, from 1, 4, 16
@@ -105,7 +105,7 @@ def triton(package: Path, root: Path) -> Iterator[Endpoint]:
 
 @contextmanager
 def ours(package: Path, picture: bytes, scratch: Path, in_process: bool = False) -> Iterator[Side]:
-    """Serve a package behind a gateway as it is by default but for where small encoders run, in a workspace of its own below `scratch`; it ends with the block."""
+    """Serve a package behind a gateway as it is by default but for where encoders run, in a workspace of its own below `scratch`; it ends with the block."""
     root = scratch / ("in_process" if in_process else "workspace")
     with triton(package, root) as endpoint:
         gateway = ensure_gateway(root, Settings(root=root, in_process=in_process))
@@ -135,13 +135,12 @@ def _is_in_process(gateway: Gateway) -> bool:
 
 
 @contextmanager
-def sides(package: Path, picture: bytes, scratch: Path, larger: bool) -> Iterator[dict[str, Side]]:
-    """Start every server, and end them with the block; larger encoders are run in no gateway."""
+def sides(package: Path, picture: bytes, scratch: Path) -> Iterator[dict[str, Side]]:
+    """Start every server, and end them with the block."""
     with ExitStack() as stack:
         found = {
             name: stack.enter_context(ours(package, picture, scratch, name == "in_process"))
             for name in serve_claims.OURS
-            if name == "gateway" or not larger
         }
         for name in serve_peers.STARTS:
             found[name] = stack.enter_context(peer(name, package, picture, scratch))
@@ -192,9 +191,9 @@ def triton_alone(root: Path, picture: bytes, count: int) -> dict[str, dict[str, 
     return found
 
 
-def measured(package: Path, picture: bytes, count: int, turns: int, larger: bool) -> dict[str, Any]:
+def measured(package: Path, picture: bytes, count: int, turns: int) -> dict[str, Any]:
     """Return the figures: of each side, what is asked and how many at once the turn of least CPU; the sides take turns."""
-    with tempfile.TemporaryDirectory() as folder, sides(package, picture, Path(folder), larger) as found:
+    with tempfile.TemporaryDirectory() as folder, sides(package, picture, Path(folder)) as found:
         root = Path(folder) / "workspace"
         best: dict[str, dict[str, dict[str, Any]]] = {name: {"text": {}, "image": {}} for name in found}
         for side in found.values():
@@ -378,7 +377,7 @@ def _said(package: Path, given: argparse.Namespace) -> dict[str, Any]:
     def cost() -> dict[str, Any]:
         picture = pool.pictures[0]
         return {
-            **measured(package, picture, given.requests, given.turns, given.larger), "onnxruntime": alone(package, picture, given.requests),
+            **measured(package, picture, given.requests, given.turns), "onnxruntime": alone(package, picture, given.requests),
             "requests": given.requests, "turns": given.turns, "versions": {**{name: version(name) for name in ("mlflow", "fastapi", "onnxruntime")}, "infinity-emb": _pinned("infinity-emb")},
         }  # fmt: skip
 

@@ -94,7 +94,12 @@ def test_what_a_search_takes_is_what_was_measured():
 def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_is():
     many = len(odd_texts()) + len(odd_pictures())
     assert f"that it gives of {many} odd texts and pictures (a cosine of {vectors.ALIKE})" in " ".join(PAGE.split())
-    assert f"ten million weights and both together have {vectors.MOST_MB} MB at most" in " ".join(PAGE.split())
+    assert f"where both together have {vectors.MOST_MB:,} MB at most, and an eighth of this machine's memory" in PAGE
+    assert vectors.SHARE == 1 / 8
+    assert "a lone text or picture more than twice as fast as a worker" in PAGE
+    assert vectors.LONE_TIMES == 2
+    assert "runs 32 texts at once, and 8 pictures on each of two threads" in PAGE
+    assert {"text_encoder": in_process.Split(32, 1), "image_encoder": in_process.Split(8, 2)} == in_process.SMALL
     assert (
         f"that take less than {1000 * in_process.ON_THE_LOOP_S:g} ms together are done on the event loop"
         in " ".join(PAGE.split())

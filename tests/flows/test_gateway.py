@@ -125,7 +125,7 @@ def made_by(root: Path) -> str:
 
 def test_its_workers_run_small_encoders_themselves_unless_they_are_told_not_to_from_then_on(root):
     ensure_gateway(root, Settings(root=root))
-    assert "Its workers run small encoders themselves" in serve_as(root, root, asked(log_share=0.5))
+    assert "Its workers run encoders themselves" in serve_as(root, root, asked(log_share=0.5))
     until(lambda: made_by(root) == "worker")
     try:
         assert "themselves" not in serve_as(root, root, asked(in_process=False))

@@ -99,12 +99,12 @@ class Fleet:
         root: of the workspace.
         seed: of who gets which request.
         deadline_s: that a request has which says nothing else.
-        in_process: whether small encoders are run here, and not asked of their server.
+        room_mb: that the encoders of a version which are run here may have, in 2**20 bytes; 0 asks each vector of its server.
     """
 
-    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0, in_process: bool = False) -> None:
+    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0, room_mb: float = 0.0) -> None:
         self.root = root
-        self._in_process = in_process
+        self._room_mb = room_mb
         self._deadline_s = deadline_s
         self._comparing = 0
         self._judged_until = float("-inf")  # seconds since 1970
@@ -152,8 +152,8 @@ class Fleet:
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
                 upstream = Upstream(endpoint.http)
-                repository = endpoint.repository if self._in_process else None
-                vectors = Vectors(upstream, repository, endpoint.label, self._are_alike)
+                repository = endpoint.repository if self._room_mb else None
+                vectors = Vectors(upstream, repository, endpoint.label, self._are_alike, self._room_mb)
                 version = Version(
                     endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
                 )

@@ -1,13 +1,14 @@
-"""Small encoders, run by a worker of the gateway from the very files that Triton serves: for them the way to another process costs more than they do.
+"""Encoders, run by a worker of the gateway from the very files that Triton serves: the way to another process costs more than a small one does, and threads that meet after each layer of a large one more than a batch a thread.
 
 Axes: N samples, D embedding width.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,14 @@ import onnx
 from PIL import Image
 
 from components.contracts.errors import CapabilityError, StaleArtifact
+from components.data.processes import cores
 from components.data.transforms import preprocess
 from components.serving.encoders import Encoders
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
-from components.serving.graph import LARGE, weights_of
+from components.serving.graph import LARGE, rows_a_thread, weights_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
 from components.serving.repository import ENCODERS, VERSION
@@ -33,12 +35,28 @@ CHARACTERS = 10_000  # of all texts that are done there
 BYTES = 2**16  # of all pictures that are done there, and pixels of each: a decoder takes long over many of either
 BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
-THREADS = 2  # for pictures; texts have one of their own, and wait for no large picture
+THREADS = 2  # for pictures of a small encoder; texts have one of their own, and wait for no large picture
 FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
 STUCK_S = 60.0  # that a thread may be at a batch: of the largest pictures that are taken it is some ten at most
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
 PREPROCESS = Path(preprocess.__file__)
 CODE = PREPROCESS.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How samples of a kind are shared out.
+
+    Args:
+        rows: of a batch at most.
+        threads: each of which is at one batch.
+    """
+
+    rows: int
+    threads: int
+
+
+SMALL = {"image_encoder": Split(FEW, THREADS), "text_encoder": Split(MAX_BATCH, 1)}
 
 
 class InProcess:
@@ -47,12 +65,19 @@ class InProcess:
     Args:
         encoders: theirs.
         text_s, picture_s: seconds that a sample takes.
+        splits: by the name of an encoder.
     """
 
-    def __init__(self, encoders: Encoders, text_s: float, picture_s: float) -> None:
-        self._threads = Threads(1, "texts"), Threads(THREADS, "pictures")
-        self._texts = Batcher(partial(_texts, encoders, self._threads[0], text_s), MAX_BATCH, 1)
-        self._pictures = Batcher(partial(_pictures, encoders, self._threads[1], picture_s), FEW, THREADS)
+    def __init__(
+        self, encoders: Encoders, text_s: float, picture_s: float, splits: Mapping[str, Split] = SMALL
+    ) -> None:
+        self.splits = splits
+        pictures, texts = (splits[name] for name in ENCODERS)
+        self._threads = Threads(texts.threads, "texts"), Threads(pictures.threads, "pictures")
+        self._texts = Batcher(partial(_texts, encoders, self._threads[0], text_s), texts.rows, texts.threads)
+        self._pictures = Batcher(
+            partial(_pictures, encoders, self._threads[1], picture_s), pictures.rows, pictures.threads
+        )
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 [N D] of texts; ServerFailed where their encoder fails."""
@@ -99,26 +124,25 @@ class Threads(ThreadPoolExecutor):
 
 
 def check_runnable(repository: Path) -> None:
-    """Look whether the encoders of a repository that Triton serves are to be run here, without loading them.
+    """Look whether the encoders of a repository that Triton serves may be run here, without loading them.
 
-    Raises CapabilityError where one of them is large, of which the way to it is a small part, or other code makes pixels of pictures there;
-    StaleArtifact where they cannot be read.
+    Raises CapabilityError where other code makes pixels of pictures there; StaleArtifact where they cannot be read.
     """
-    image, text = _graphs(repository)
     with _readable():
         if (repository / "image_preprocess" / VERSION / PREPROCESS.name).read_bytes() != CODE:
             raise CapabilityError("another version of diptych laid them out, which may make other pixels of a picture")
-        if any(weights_of(onnx.load(str(one), load_external_data=False).graph) > LARGE for one in (image, text)):
-            raise CapabilityError(f"one of them has more than {LARGE:,} weights")
 
 
 def open_served(repository: Path) -> InProcess:
     """Return the encoders of a repository that Triton serves. Raises StaleArtifact where they cannot be loaded."""
-    image, text = _graphs(repository)
+    graphs = _graphs(repository)
     with _readable():
+        splits = {
+            name: split(name, onnx.load(str(path), load_external_data=False).graph) for name, path in graphs.items()
+        }
         encoders = Encoders(
-            image=image,
-            text=text,
+            image=graphs["image_encoder"],
+            text=graphs["text_encoder"],
             transforms=repository / "image_preprocess" / VERSION / "transforms.json",
             tokenizer=repository / "tokenizer" / VERSION / "tokenizer.json",
             threads=1,
@@ -129,11 +153,19 @@ def open_served(repository: Path) -> InProcess:
             encoders,
             text_s=_shortest(lambda: encoders.embed_text([TEXT])),
             picture_s=_shortest(lambda: encoders.embed_image([shown])),
+            splits=splits,
         )
 
 
-def _graphs(repository: Path) -> list[Path]:
-    return [repository / name / VERSION / "model.onnx" for name in ENCODERS]
+def split(name: str, graph: onnx.GraphProto) -> Split:
+    """Return how samples of an encoder are shared out: of a large one a thread a core, each with as many rows as fit its cache."""
+    if weights_of(graph) <= LARGE:
+        return SMALL[name]
+    return Split(min(rows_a_thread(graph) or FEW, MAX_BATCH), cores())
+
+
+def _graphs(repository: Path) -> dict[str, Path]:
+    return {name: repository / name / VERSION / "model.onnx" for name in ENCODERS}
 
 
 @contextmanager

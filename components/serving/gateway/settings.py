@@ -24,7 +24,7 @@ class Settings:
         in_flight: requests of one worker at once; more are turned away.
         deadline_s: seconds that a request may take unless it says less.
         hang_s: seconds that a worker's event loop may stand still, well above what a large body takes, until its keeper ends it.
-        in_process: whether a worker runs small encoders itself, where it can, in place of asking Triton for each vector.
+        in_process: whether a worker runs encoders itself, where it can, in place of asking Triton for each vector.
         log_share: share of requests, 0 to 1, whose words, scores and vectors are kept for monitoring; pictures never are.
         log_days: after which what was kept goes.
         log_mb: that all of it may have, in 2**20 bytes; the oldest goes first.

@@ -1,16 +1,19 @@
-"""Who makes the vectors of a version: its server, or this process, once its small encoders are open here and were found to answer as it does.
+"""Who makes the vectors of a version: its server, or this process, once its encoders are open here and were found to answer as it does.
 
 Axes: N samples, D embedding width.
 """
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from components.contracts.errors import CapabilityError
 from components.serving.errors import ServerFailed
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
 ANSWER_S = 20.0  # that the server has to be held against
+LONE_TIMES = 2.0  # that a server may be faster with a lone sample, for which it has all cores, or a GPU
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
-MOST_MB = 128  # of both encoders: each worker holds them for each version
+MOST_MB = 1_024  # of both encoders: each worker holds them for each version
+SHARE = 1 / 8  # of this machine's memory, at most, for those of one version in all workers
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
@@ -38,6 +43,7 @@ class Vectors:
         repository: what it serves, where this process is to make them; None where the server makes them all.
         label: of the version, for the log.
         may: says whether they may be made here at the moment.
+        most_mb: that both encoders may have, in 2**20 bytes.
 
     Attributes:
         are_open: whether the encoders are open here.
@@ -49,8 +55,10 @@ class Vectors:
         repository: Path | None = None,
         label: str = "",
         may: Callable[[], bool] = lambda: True,
+        most_mb: float = MOST_MB,
     ) -> None:
         self._upstream, self._repository, self._label = upstream, repository, label
+        self._most_mb = most_mb
         self._here: InProcess | None = None
         self._wait_s = AGAIN_S
         self._since = 0.0
@@ -122,21 +130,16 @@ class Vectors:
             wait_s = self._longer()
 
     async def _alike(self, repository: Path) -> "InProcess":
-        """Return the encoders. Raises what the server, `check_runnable` and `open_served` do, and ServerFailed where the vectors are others."""
-        await asyncio.to_thread(_check, repository)
-
-        async def each(by: "Upstream | InProcess") -> np.ndarray:
-            """Return a row of each odd sample by itself: who shares a batch changes those of int8."""
-            texts = [await by.embed_text([text]) for text in odd_texts().values()]
-            return np.concatenate([*texts, *[await by.embed_image([picture]) for picture in odd_pictures().values()]])
-
+        """Return the encoders. Raises what the server, `check_runnable` and `open_served` do, ServerFailed where the vectors are others, and CapabilityError where its server is much faster."""
+        await asyncio.to_thread(_check, repository, self._most_mb)
         async with asyncio.timeout(ANSWER_S):
-            theirs = await each(self._upstream)
+            theirs = await _each(self._upstream)
         here = await asyncio.to_thread(_opened, repository)
         try:
-            ours = await each(here)
-            if ours.shape != theirs.shape or not (ours * theirs).sum(axis=1).min() >= ALIKE:
+            ours = await _each(here)
+            if ours.rows.shape != theirs.rows.shape or not (ours.rows * theirs.rows).sum(axis=1).min() >= ALIKE:
                 raise ServerFailed("the encoders give other vectors here")
+            check_as_fast(ours, theirs)
         except BaseException:
             here.close()
             raise
@@ -158,10 +161,49 @@ class Vectors:
         self._said = what
 
 
-def _check(repository: Path) -> None:
-    """As `check_runnable`, in a thread, and first whether they are small: onnx and onnxruntime, which come along, take time and memory."""
-    if sum(one.stat().st_size for one in repository.glob("*_encoder/*/*")) > MOST_MB * 2**20:
-        raise CapabilityError(f"they have more than {MOST_MB} MB together")
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Vectors of the odd samples, each by itself: who shares a batch changes those of int8.
+
+    Args:
+        rows: float32 [N D].
+        seconds: of the text and of the picture that were made soonest, by `text` and `picture`.
+    """
+
+    rows: np.ndarray
+    seconds: Mapping[str, float]
+
+
+async def _each(by: "Upstream | InProcess") -> Made:
+    rows, seconds = list[np.ndarray](), dict[str, float]()
+    asks = {"text": (by.embed_text, odd_texts()), "picture": (by.embed_image, odd_pictures())}
+    for kind, (ask, samples) in asks.items():
+        for sample in samples.values():
+            began = time.monotonic()
+            rows.append(await ask([sample]))
+            seconds[kind] = min(seconds.get(kind, math.inf), time.monotonic() - began)
+    return Made(np.concatenate(rows), seconds)
+
+
+def check_as_fast(ours: Made, theirs: Made) -> None:
+    """Raise CapabilityError where a server makes the vector of a lone sample far sooner than a thread here does: it has a GPU, or many cores."""
+    for kind, seconds in ours.seconds.items():
+        times = seconds / theirs.seconds[kind]
+        if times > LONE_TIMES:
+            raise CapabilityError(
+                f"it makes the vector of a lone {kind} {times:.1f} times as fast, by a GPU or many cores, and more than {LONE_TIMES:g} times count"
+            )
+
+
+def room_mb(workers: int) -> float:
+    """Return how many 2**20 bytes both encoders of a version may have in each of so many workers."""
+    return min(MOST_MB, SHARE * psutil.virtual_memory().total / 2**20 / workers)
+
+
+def _check(repository: Path, most_mb: float) -> None:
+    """As `check_runnable`, in a thread, and first whether there is room: onnx and onnxruntime, which come along, take time and memory."""
+    if sum(one.stat().st_size for one in repository.glob("*_encoder/*/*")) > most_mb * 2**20:
+        raise CapabilityError(f"they have more than {most_mb:,.0f} MB together")
     from components.serving.gateway.in_process import check_runnable
 
     check_runnable(repository)

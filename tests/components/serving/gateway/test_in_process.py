@@ -1,4 +1,4 @@
-"""Small encoders that a worker of the gateway runs itself: the same answers as the server's, and the server's where they are not."""
+"""Encoders that a worker of the gateway runs itself: the same answers as the server's, and the server's where they are not."""
 
 import asyncio
 import json
@@ -12,22 +12,23 @@ import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.contracts.errors import TransientError
+from components.contracts.errors import CapabilityError, TransientError
 from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
-from components.serving.gateway.in_process import InProcess
+from components.serving.gateway.in_process import InProcess, Split, open_served
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.upstream import Upstream
-from components.serving.gateway.vectors import Vectors
+from components.serving.gateway.vectors import Made, Vectors, check_as_fast, room_mb
 from components.serving.odd_samples import odd_pictures, odd_texts
 from components.serving.package import Package
 from components.serving.repository import write_repository
@@ -35,6 +36,7 @@ from components.serving.routes import Beside, write_beside
 from flows.loopback import free_port
 from flows.serving.deploy import deploy
 from flows.serving.down import down
+from tests.components.serving.counting_package import NEAR_BY, make_counting_package
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.gateway.test_refusals import BAD_PICTURES, GOOD_PICTURES, RED, encoded, uri
 from tests.components.serving.tiny_package import WIDTH, make_package
@@ -72,12 +74,12 @@ def near(start, endpoint):
         time.sleep(0.05)
 
 
-def made(endpoint, repository, scene):
+def made(endpoint, repository, scene, most_mb=100):
     """Run a scene with the vectors of a server, which may be made here, and return what it does."""
 
     async def play():
         upstream = Upstream(endpoint.http)
-        vectors = Vectors(upstream, repository)
+        vectors = Vectors(upstream, repository, most_mb=most_mb)
         try:
             return await asyncio.wait_for(scene(vectors), 60)
         finally:
@@ -151,7 +153,7 @@ def other_background(repository: Path) -> None:
 
 
 def nothing(repository: Path) -> None:
-    """It is as it was, and has too many weights."""
+    """It is as it was, and its server is faster than is allowed for."""
 
 
 def too_many_bytes(repository: Path) -> None:
@@ -161,7 +163,7 @@ def too_many_bytes(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "more than 10 weights"),
+        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "times as fast, by a GPU or many cores, and more than 0 times count"),
         (too_many_bytes, "more than 0 MB"),
         (no_graph, "StaleArtifact: they cannot be loaded (DecodeError"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
         (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
@@ -171,8 +173,8 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     endpoint, client, repository, harm, why, caplog, monkeypatch
 ):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
-    monkeypatch.setattr(in_process, "LARGE", 10 if harm is nothing else in_process.LARGE)
-    monkeypatch.setattr(vectors_of_gateway, "MOST_MB", 0 if harm is too_many_bytes else vectors_of_gateway.MOST_MB)
+    if harm is nothing:
+        monkeypatch.setattr(vectors_of_gateway, "LONE_TIMES", 0.0)
     harm(repository)
 
     async def scene(vectors):
@@ -186,7 +188,7 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
         return await vectors.embed_text(["red"]), await vectors.embed_image([RED])
 
     with caplog.at_level(logging.WARNING, "diptych.gateway"):
-        texts, pictures = made(endpoint, repository, scene)
+        texts, pictures = made(endpoint, repository, scene, most_mb=0 if harm is too_many_bytes else 100)
     assert np.array_equal(texts, client.embed_text(["red"]))
     assert np.array_equal(pictures, client.embed_image([RED]))
     (record,) = caplog.records
@@ -454,6 +456,41 @@ def test_what_comes_together_is_run_together_and_more_than_a_batch_in_several(en
     alone, many, runs = asyncio.run(ask())
     assert np.allclose(alone, many, atol=1e-6)
     assert runs == 3, "the first alone, then 32, then the rest"
+
+
+def test_of_large_encoders_a_thread_a_core_runs_as_many_rows_as_fit_its_cache(tmp_path, monkeypatch):
+    """Its vectors say how many rows they were made with."""
+    monkeypatch.setattr(in_process, "cores", lambda: 5)
+    package = Package.verify(make_counting_package(tmp_path / "package"))
+    here = open_served(write_repository(package, tmp_path / "repository"))
+    splits = here.splits
+    assert splits == dict.fromkeys(splits, Split(rows=NEAR_BY, threads=5))
+
+    async def ask():
+        texts, pictures = await here.embed_text(["red"] * 8), await here.embed_image([RED] * 8)
+        here.close()
+        return texts, pictures
+
+    for vectors in asyncio.run(ask()):
+        assert vectors[:, 0].tolist() == [3, 3, 3, 3, 3, 3, 2, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_each_worker_has_its_part_of_the_memory_for_encoders(monkeypatch, workers):
+    def room_of(gib):
+        monkeypatch.setattr(vectors_of_gateway.psutil, "virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
+        return room_mb(workers)
+
+    assert room_of(4) == 512 / workers
+    assert room_of(1024) == vectors_of_gateway.MOST_MB
+
+
+@pytest.mark.parametrize(("text_s", "picture_s", "kind"), [(0.021, 0.01, "text"), (0.01, 0.021, "picture")])
+def test_a_server_that_is_far_faster_with_a_lone_sample_is_asked(text_s, picture_s, kind):
+    theirs = Made(np.zeros((1, 1), np.float32), {"text": 0.01, "picture": 0.01})
+    with pytest.raises(CapabilityError, match=f"a lone {kind} 2.1 times as fast"):
+        check_as_fast(replace(theirs, seconds={"text": text_s, "picture": picture_s}), theirs)
+    check_as_fast(replace(theirs, seconds={"text": 0.019, "picture": 0.019}), theirs)
 
 
 def test_vectors_are_given_though_the_server_is_gone_which_readiness_tells(tmp_path):
