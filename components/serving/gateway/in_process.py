@@ -36,7 +36,7 @@ BYTES = 2**16  # of all pictures that are done there, and pixels of each: a deco
 BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures of a small encoder; texts have one of their own, and wait for no large picture
-FEW = 8  # pictures of a batch: more gain nothing, and leave the other thread without any
+FEW = 8  # rows of a batch in one of several threads: more gain nothing, and leave the others without any
 STUCK_S = 60.0  # that a thread may be at a batch: of the largest pictures that are taken it is some ten at most
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
 PREPROCESS = Path(preprocess.__file__)
@@ -161,7 +161,7 @@ def split(name: str, graph: onnx.GraphProto) -> Split:
     """Return how samples of an encoder are shared out: of a large one a thread a core, each with as many rows as fit its cache."""
     if weights_of(graph) <= LARGE:
         return SMALL[name]
-    return Split(min(rows_a_thread(graph) or FEW, MAX_BATCH), cores())
+    return Split(min(rows_a_thread(graph) or FEW, FEW), cores())
 
 
 def _graphs(repository: Path) -> dict[str, Path]:
