@@ -15,6 +15,7 @@ from typing import Any
 from components.recipes.micro_clip import MicroClip
 from components.recipes.params import UNTRAINED
 from components.recipes.proof import Arm
+from components.recipes.recipe import RACE, load_finetuning
 from components.recipes.starts import made_by
 from components.recipes.yaml_lines import overlay
 from components.stages.events import clock
@@ -23,6 +24,7 @@ from flows.audience import AUDIENCE
 from flows.proving.at_once import Checkout, Key, Todo, bring_up_all
 from flows.proving.given import STARTS, micro_clip, put
 from flows.proving.leased import committed_params, give_up, lease
+from flows.start_learnt import race_with
 
 Ran = Mapping[str, tuple[Path, ...]]
 """Arm -> for each seed, in their order, runs/<recipe> of its checkout."""
@@ -98,7 +100,17 @@ class Study:
         place = lease(self.root, folder, self.commit, params)
         if model:
             put(place, start, model)
+            if race := self._race(place, its.recipe, model):
+                begin = {**params["recipes"][its.recipe], "race": race}
+                lease(self.root, folder, self.commit, {**params, "recipes": {**params["recipes"], its.recipe: begin}})
         return Checkout(place, its.recipe, "pretrain" if arm in self.begun_from else self.until)
+
+    def _race(self, place: Path, recipe: str, model: Path) -> dict[str, Any]:
+        """Return what a race is told of what its start learnt from, as `diptych adapt` tells it; nothing where a recipe is not tuned by a race."""
+        described = load_finetuning(place, recipe)
+        if described is None or described["class_path"] != RACE:
+            return {}
+        return race_with(described.get("init_args") or {}, model, place, self.root)
 
     def clear(self) -> None:
         """Remove the checkouts; what DVC cached stays."""
