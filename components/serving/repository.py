@@ -8,6 +8,7 @@ Axes: D embedding width, L tokens, S pixels a side.
 """
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ HERE = """instance_group [ { kind: KIND_AUTO count: 1 } ]
 dynamic_batching { }
 parameters { key: "intra_op_thread_count" value { string_value: "$threads" } }
 parameters { key: "rows_a_thread" value { string_value: "$rows" } }"""
+EACH = 0  # as intra_op_thread_count: a thread on each processor
 PRECISION = "FP32"  # that TensorRT computes in
 _ON_GPU = """instance_group [ { kind: KIND_GPU count: 1 } ]
 dynamic_batching { preferred_batch_size: [ 8, 16, 32 ] max_queue_delay_microseconds: 500 }"""
@@ -119,8 +121,14 @@ def models_of(package: Package) -> tuple[str, ...]:
 
 
 def threads_of(graph: onnx.GraphProto) -> int:
-    """Return how many threads a graph is given on a processor: one, or 0, as many as the machine has processors, where it is large."""
-    return 0 if weights_of(graph) > LARGE else 1
+    """Return how many threads a graph is given on a processor: one, or EACH, as many as the machine has processors, where it is large."""
+    return EACH if weights_of(graph) > LARGE else 1
+
+
+def number_in(config: str, name: str) -> int | None:
+    """Return a parameter of an encoder's config.pbtxt, as HERE has it; None where there is none."""
+    found = re.search(rf'key: "{name}" value {{ string_value: "(\d+)" }}', config)
+    return int(found[1]) if found else None
 
 
 def _here(graph: onnx.GraphProto) -> str:

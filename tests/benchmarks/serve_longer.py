@@ -237,7 +237,7 @@ OF_BOTH: dict[str, Callable[[Any, argparse.Namespace], dict[str, Any]]] = {
     "overload": lambda side, given: overload(side, given.seconds),
     "soak": lambda side, given: soak(side, given.soak),
 }
-"""What is measured of a gateway that asks Triton for each vector, and, under `in_process`, of one that runs small encoders itself."""
+"""What is measured of a gateway that asks Triton for each vector, and, under `in_process`, of one that runs encoders itself."""
 
 
 def page(said: dict[str, Any]) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import get_args
 import pytest
 
 from components.data.transforms.preprocess import MAX_PIXELS
-from components.serving.gateway import embeddings, in_process, texts_in, vectors
+from components.serving.gateway import embeddings, in_process, room, texts_in, vectors
 from components.serving.gateway.settings import Settings
+from components.serving.graph import LARGE
 from components.serving.odd_samples import odd_pictures, odd_texts
 from flows.cli import _parser
 from tests.benchmarks import serve_page
@@ -94,9 +95,11 @@ def test_what_a_search_takes_is_what_was_measured():
 def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_is():
     many = len(odd_texts()) + len(odd_pictures())
     assert f"that it gives of {many} odd texts and pictures (a cosine of {vectors.ALIKE})" in " ".join(PAGE.split())
-    assert f"where both together have {vectors.MOST_MB:,} MB at most, and an eighth of this machine's memory" in PAGE
-    assert vectors.SHARE == 1 / 8
-    assert "a lone text or picture more than twice as fast as a worker" in PAGE
+    page = " ".join(PAGE.split())
+    assert f"where both together have {room.MOST_MB:,} MB at most, and an eighth of the memory of this machine" in page
+    assert f"({room.LEAST_MB} MB are taken in any case); while they are opened three times as much has to be free" in page  # fmt: skip
+    assert (room.SHARE, room.TO_OPEN) == (1 / 8, 3)
+    assert "a lone text or picture more than twice as fast as a worker" in page
     assert vectors.LONE_TIMES == 2
     assert "runs 32 texts at once, and 8 pictures on each of two threads" in PAGE
     assert {"text_encoder": in_process.Split(32, 1), "image_encoder": in_process.Split(8, 2)} == in_process.SMALL
@@ -104,7 +107,9 @@ def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_i
         f"that take less than {1000 * in_process.ON_THE_LOOP_S:g} ms together are done on the event loop"
         in " ".join(PAGE.split())
     )
-    assert in_process.LARGE == 10_000_000
+    assert LARGE == 10_000_000
+    assert "large one (more than ten million weights)" in page
+    assert in_process.FEW == 8
 
 
 def test_what_measures_an_answer_again_says_of_how_many_requests():

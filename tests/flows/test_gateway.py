@@ -123,7 +123,7 @@ def made_by(root: Path) -> str:
     return made if counted == (made == "worker") else ""  # they were opened in between
 
 
-def test_its_workers_run_small_encoders_themselves_unless_they_are_told_not_to_from_then_on(root):
+def test_its_workers_run_encoders_themselves_unless_they_are_told_not_to_from_then_on(root):
     ensure_gateway(root, Settings(root=root))
     assert "Its workers run encoders themselves" in serve_as(root, root, asked(log_share=0.5))
     until(lambda: made_by(root) == "worker")

@@ -18,9 +18,9 @@ from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.metrics import REFUSED
 from components.serving.gateway.pictures_out import Thumbnails
 from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.room import Room
 from components.serving.gateway.samples import MOST_S, Samples
 from components.serving.gateway.settings import Settings
-from components.serving.gateway.vectors import room_mb
 
 ROUTES = (embeddings, classify, search, models, pictures_out, feedback, health, paging)
 _KNOWN = {
@@ -47,8 +47,8 @@ def create(settings: Settings) -> App:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        room = room_mb(settings.workers) if settings.in_process else 0.0
-        async with Fleet(settings.root, deadline_s=settings.deadline_s, room_mb=room) as fleet:
+        room = Room.of(settings.workers) if settings.in_process else None
+        async with Fleet(settings.root, deadline_s=settings.deadline_s, room=room) as fleet:
             app.state.fleet = fleet
             writing = asyncio.create_task(_write_regularly(app.state.samples))
             yield

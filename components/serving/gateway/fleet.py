@@ -18,6 +18,7 @@ from components.serving.gateway.alone import Alone
 from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIONS
 from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
+from components.serving.gateway.room import Room
 from components.serving.gateway.upstream import Upstream
 from components.serving.gateway.vectors import Vectors
 from components.serving.routes import FILE, Routes, read_routes
@@ -99,12 +100,12 @@ class Fleet:
         root: of the workspace.
         seed: of who gets which request.
         deadline_s: that a request has which says nothing else.
-        room_mb: that the encoders of a version which are run here may have, in 2**20 bytes; 0 asks each vector of its server.
+        room: for the encoders of each version here; None asks each vector of its server.
     """
 
-    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0, room_mb: float = 0.0) -> None:
+    def __init__(self, root: Path, seed: int | None = None, deadline_s: float = 20.0, room: Room | None = None) -> None:
         self.root = root
-        self._room_mb = room_mb
+        self._room = room
         self._deadline_s = deadline_s
         self._comparing = 0
         self._judged_until = float("-inf")  # seconds since 1970
@@ -152,8 +153,7 @@ class Fleet:
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
                 upstream = Upstream(endpoint.http)
-                repository = endpoint.repository if self._room_mb else None
-                vectors = Vectors(upstream, repository, endpoint.label, self._are_alike, self._room_mb)
+                vectors = Vectors(upstream, endpoint.repository, self._room, endpoint.label, self._are_alike)
                 version = Version(
                     endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
                 )

@@ -13,21 +13,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnx
 from PIL import Image
 
 from components.contracts.errors import CapabilityError, StaleArtifact
-from components.data.processes import cores
 from components.data.transforms import preprocess
 from components.serving.encoders import Encoders
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
 from components.serving.gateway.pictures_in import pixels_of
-from components.serving.graph import LARGE, rows_a_thread, weights_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
-from components.serving.repository import ENCODERS, VERSION
+from components.serving.repository import EACH, ENCODERS, VERSION, number_in
 from components.serving.triton_client import MAX_BATCH
 
 ON_THE_LOOP_S = 0.005  # that samples may take there: nobody else is answered meanwhile, and to hand them to a thread takes a part of it
@@ -130,16 +127,17 @@ def check_runnable(repository: Path) -> None:
     """
     with _readable():
         if (repository / "image_preprocess" / VERSION / PREPROCESS.name).read_bytes() != CODE:
-            raise CapabilityError("another version of diptych laid them out, which may make other pixels of a picture")
+            raise CapabilityError(
+                "another version of diptych laid the encoders out, which may make other pixels of a picture"
+            )
 
 
-def open_served(repository: Path) -> InProcess:
-    """Return the encoders of a repository that Triton serves. Raises StaleArtifact where they cannot be loaded."""
+def open_served(repository: Path, threads: int) -> InProcess:
+    """Return the encoders of a repository that Triton serves, of large ones in so many threads each. Raises StaleArtifact where they cannot be loaded."""
     graphs = _graphs(repository)
     with _readable():
-        splits = {
-            name: split(name, onnx.load(str(path), load_external_data=False).graph) for name, path in graphs.items()
-        }
+        configs = {name: (repository / name / "config.pbtxt").read_text(encoding="utf-8") for name in ENCODERS}
+        splits = {name: split(name, config, threads) for name, config in configs.items()}
         encoders = Encoders(
             image=graphs["image_encoder"],
             text=graphs["text_encoder"],
@@ -157,11 +155,11 @@ def open_served(repository: Path) -> InProcess:
         )
 
 
-def split(name: str, graph: onnx.GraphProto) -> Split:
-    """Return how samples of an encoder are shared out: of a large one a thread a core, each with as many rows as fit its cache."""
-    if weights_of(graph) <= LARGE:
+def split(name: str, config: str, threads: int) -> Split:
+    """Return how samples of an encoder are shared out, by the config.pbtxt that Triton reads: of a large one several threads have few rows each."""
+    if number_in(config, "intra_op_thread_count") != EACH:
         return SMALL[name]
-    return Split(min(rows_a_thread(graph) or FEW, FEW), cores())
+    return Split(min(number_in(config, "rows_a_thread") or FEW, FEW), threads)
 
 
 def _graphs(repository: Path) -> dict[str, Path]:

@@ -5,21 +5,22 @@ Axes: N samples, D embedding width.
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 
-from components.contracts.errors import CapabilityError
+from components.contracts.errors import CapabilityError, TransientError
 from components.serving.errors import ServerFailed
 from components.serving.gateway.metrics import IN_PROCESS
+from components.serving.gateway.room import MB, TO_OPEN, Room, free_mb
 from components.serving.gateway.stuck import STUCK
 from components.serving.gateway.upstream import Upstream
+from components.serving.health import TEXT
 from components.serving.odd_samples import odd_pictures, odd_texts
 
 if TYPE_CHECKING:
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("diptych.gateway")
 ALIKE = 0.9999  # the least cosine, as a deploy asks for: parity.MINIMUM, which brings onnxruntime along
-ANSWER_S = 20.0  # that the server has to be held against
+ANSWER_S = 20.0  # that the server has for each sample that it is held against
 LONE_TIMES = 2.0  # that a server may be faster with a lone sample, for which it has all cores, or a GPU
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
-MOST_MB = 1_024  # of both encoders: each worker holds them for each version
-SHARE = 1 / 8  # of this machine's memory, at most, for those of one version in all workers
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
@@ -40,10 +39,10 @@ class Vectors:
 
     Args:
         upstream: the server.
-        repository: what it serves, where this process is to make them; None where the server makes them all.
+        repository: what it serves.
+        room: for its encoders here; None where the server makes them all.
         label: of the version, for the log.
         may: says whether they may be made here at the moment.
-        most_mb: that both encoders may have, in 2**20 bytes.
 
     Attributes:
         are_open: whether the encoders are open here.
@@ -52,19 +51,18 @@ class Vectors:
     def __init__(
         self,
         upstream: Upstream,
-        repository: Path | None = None,
+        repository: Path,
+        room: Room | None,
         label: str = "",
         may: Callable[[], bool] = lambda: True,
-        most_mb: float = MOST_MB,
     ) -> None:
-        self._upstream, self._repository, self._label = upstream, repository, label
-        self._most_mb = most_mb
+        self._upstream, self._repository, self._room, self._label = upstream, repository, room, label
         self._here: InProcess | None = None
         self._wait_s = AGAIN_S
         self._since = 0.0
         self._said = ""
         self._may = may
-        self._opening = None if repository is None else asyncio.create_task(self._open(repository, 0.0))
+        self._opening = None if room is None else asyncio.create_task(self._open(room, 0.0))
 
     @property
     def are_open(self) -> bool:
@@ -103,25 +101,25 @@ class Vectors:
             try:
                 return await ask(here)
             except ServerFailed as err:
-                if self._here is here and self._repository is not None:  # the first of those that it failed
+                if self._here is here and self._room is not None:  # the first of those that it failed
                     self._let_go()
                     if time.monotonic() - self._since > LONGEST_S:
                         self._wait_s = AGAIN_S
                     self._say(f"made by its server again: {err}")
-                    self._opening = asyncio.create_task(self._open(self._repository, self._longer()))
+                    self._opening = asyncio.create_task(self._open(self._room, self._longer()))
         return await ask(self._upstream)
 
-    async def _open(self, repository: Path, wait_s: float) -> None:
+    async def _open(self, room: Room, wait_s: float) -> None:
         """Open the encoders, again and again where that may yet come right."""
         while True:
             await asyncio.sleep(wait_s)
             try:
-                self._here, self._since = await self._alike(repository), time.monotonic()
+                self._here, self._since = await self._alike(room), time.monotonic()
                 IN_PROCESS.inc()
                 self._say("made in this process")
                 break
             except CapabilityError as err:
-                self._say(f"made by its server, not in this process: the encoders cannot be run here: {err}")
+                self._say(f"made by its server, not in this process: {err}")
                 break
             except TimeoutError:
                 self._say(f"made by its server, not in this process yet: it has not answered in {ANSWER_S:g} s")
@@ -129,17 +127,14 @@ class Vectors:
                 self._say(f"made by its server, not in this process yet: {type(err).__name__}: {err}")
             wait_s = self._longer()
 
-    async def _alike(self, repository: Path) -> "InProcess":
-        """Return the encoders. Raises what the server, `check_runnable` and `open_served` do, ServerFailed where the vectors are others, and CapabilityError where its server is much faster."""
-        await asyncio.to_thread(_check, repository, self._most_mb)
+    async def _alike(self, room: Room) -> "InProcess":
+        """Return the encoders. Raises what the server, `_check`, `open_served` and `Against` do."""
+        await asyncio.to_thread(_check, self._repository, room)
         async with asyncio.timeout(ANSWER_S):
-            theirs = await _each(self._upstream)
-        here = await asyncio.to_thread(_opened, repository)
+            await self._upstream.embed_text([TEXT])  # who does not answer is held against nothing
+        here = await asyncio.to_thread(_opened, self._repository, room.threads)
         try:
-            ours = await _each(here)
-            if ours.rows.shape != theirs.rows.shape or not (ours.rows * theirs.rows).sum(axis=1).min() >= ALIKE:
-                raise ServerFailed("the encoders give other vectors here")
-            check_as_fast(ours, theirs)
+            (await Against.of(self._upstream, here)).check()
         except BaseException:
             here.close()
             raise
@@ -161,56 +156,68 @@ class Vectors:
         self._said = what
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Vectors of the odd samples, each by itself: who shares a batch changes those of int8.
+@dataclass(slots=True)
+class Against:
+    """What a server and this process make of the odd samples, in turn, each by itself: who shares a batch changes vectors of int8.
 
     Args:
-        rows: float32 [N D].
-        seconds: of the text and of the picture that were made soonest, by `text` and `picture`.
+        theirs, ours: float32 [1 D] of each.
+        seconds: of `text` and `picture`, the soonest of theirs and of ours.
     """
 
-    rows: np.ndarray
-    seconds: Mapping[str, float]
+    theirs: list[np.ndarray]
+    ours: list[np.ndarray]
+    seconds: dict[str, tuple[float, float]]
 
-
-async def _each(by: "Upstream | InProcess") -> Made:
-    rows, seconds = list[np.ndarray](), dict[str, float]()
-    asks = {"text": (by.embed_text, odd_texts()), "picture": (by.embed_image, odd_pictures())}
-    for kind, (ask, samples) in asks.items():
-        for sample in samples.values():
+    @classmethod
+    async def of(cls, upstream: Upstream, here: "InProcess") -> "Against":
+        """Ask both; TimeoutError where the server takes ANSWER_S over one."""
+        found = cls([], [], {})
+        asks = [
+            *(("text", methodcaller("embed_text", [one])) for one in odd_texts().values()),
+            *(("picture", methodcaller("embed_image", [one])) for one in odd_pictures().values()),
+        ]
+        for kind, ask in asks:
             began = time.monotonic()
-            rows.append(await ask([sample]))
-            seconds[kind] = min(seconds.get(kind, math.inf), time.monotonic() - began)
-    return Made(np.concatenate(rows), seconds)
+            async with asyncio.timeout(ANSWER_S):
+                found.theirs.append(await ask(upstream))
+            between = time.monotonic()
+            found.ours.append(await ask(here))
+            seconds = between - began, time.monotonic() - between
+            known = found.seconds.get(kind, seconds)
+            found.seconds[kind] = min(known[0], seconds[0]), min(known[1], seconds[1])
+        return found
+
+    def check(self) -> None:
+        """Raise ServerFailed where vectors are others, and CapabilityError where a server is far sooner with a lone sample than a thread here."""
+        theirs, ours = np.concatenate(self.theirs), np.concatenate(self.ours)
+        if ours.shape != theirs.shape or not (ours * theirs).sum(axis=1).min() >= ALIKE:
+            raise ServerFailed("the encoders give other vectors here")
+        for kind, (their_s, our_s) in self.seconds.items():
+            if our_s > LONE_TIMES * their_s:
+                raise CapabilityError(
+                    f"it makes that of a lone {kind} {our_s / their_s:.1f} times as fast, by a GPU or several cores at once, and more than {LONE_TIMES:g} times count"
+                )
 
 
-def check_as_fast(ours: Made, theirs: Made) -> None:
-    """Raise CapabilityError where a server makes the vector of a lone sample far sooner than a thread here does: it has a GPU, or many cores."""
-    for kind, seconds in ours.seconds.items():
-        times = seconds / theirs.seconds[kind]
-        if times > LONE_TIMES:
-            raise CapabilityError(
-                f"it makes the vector of a lone {kind} {times:.1f} times as fast, by a GPU or many cores, and more than {LONE_TIMES:g} times count"
-            )
-
-
-def room_mb(workers: int) -> float:
-    """Return how many 2**20 bytes both encoders of a version may have in each of so many workers."""
-    return min(MOST_MB, SHARE * psutil.virtual_memory().total / 2**20 / workers)
-
-
-def _check(repository: Path, most_mb: float) -> None:
-    """As `check_runnable`, in a thread, and first whether there is room: onnx and onnxruntime, which come along, take time and memory."""
-    if sum(one.stat().st_size for one in repository.glob("*_encoder/*/*")) > most_mb * 2**20:
-        raise CapabilityError(f"they have more than {most_mb:,.0f} MB together")
+def _check(repository: Path, room: Room) -> None:
+    """As `check_runnable`, in a thread, and first whether there is room: onnxruntime, which comes along, takes time and memory. TransientError where there may be later."""
+    has_mb = sum(one.stat().st_size for one in repository.glob("*_encoder/*/*")) / MB
+    if has_mb > room.mb:
+        raise CapabilityError(
+            f"the encoders have {has_mb:,.0f} MB together, and {room.mb:,.0f} are a worker's part of this machine's memory for a version"
+        )
+    if (free := free_mb()) < TO_OPEN * has_mb:
+        raise TransientError(
+            f"of memory {free:,.0f} MB are free, and to open encoders of {has_mb:,.0f} takes {TO_OPEN} times as much"
+        )
     from components.serving.gateway.in_process import check_runnable
 
     check_runnable(repository)
 
 
-def _opened(repository: Path) -> "InProcess":
+def _opened(repository: Path, threads: int) -> "InProcess":
     """As `open_served`, in a thread."""
     from components.serving.gateway.in_process import open_served
 
-    return open_served(repository)
+    return open_served(repository, threads)

@@ -12,7 +12,7 @@ import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from string import Template
 
 import httpx
 import numpy as np
@@ -24,14 +24,15 @@ from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import in_process
 from components.serving.gateway import vectors as vectors_of_gateway
-from components.serving.gateway.in_process import InProcess, Split, open_served
+from components.serving.gateway.in_process import SMALL, InProcess, Split, open_served, split
 from components.serving.gateway.metrics import IN_PROCESS
+from components.serving.gateway.room import Room
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.upstream import Upstream
-from components.serving.gateway.vectors import Made, Vectors, check_as_fast, room_mb
+from components.serving.gateway.vectors import Against, Vectors
 from components.serving.odd_samples import odd_pictures, odd_texts
 from components.serving.package import Package
-from components.serving.repository import write_repository
+from components.serving.repository import EACH, HERE, write_repository
 from components.serving.routes import Beside, write_beside
 from flows.loopback import free_port
 from flows.serving.deploy import deploy
@@ -42,6 +43,7 @@ from tests.components.serving.gateway.test_refusals import BAD_PICTURES, GOOD_PI
 from tests.components.serving.tiny_package import WIDTH, make_package
 
 REPOSITORY = Path(__file__).parents[4]
+ROOM = Room(mb=100, threads=2)
 
 
 @pytest.fixture
@@ -74,12 +76,12 @@ def near(start, endpoint):
         time.sleep(0.05)
 
 
-def made(endpoint, repository, scene, most_mb=100):
+def made(endpoint, repository, scene, room=ROOM):
     """Run a scene with the vectors of a server, which may be made here, and return what it does."""
 
     async def play():
         upstream = Upstream(endpoint.http)
-        vectors = Vectors(upstream, repository, most_mb=most_mb)
+        vectors = Vectors(upstream, repository, room)
         try:
             return await asyncio.wait_for(scene(vectors), 60)
         finally:
@@ -163,9 +165,9 @@ def too_many_bytes(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "times as fast, by a GPU or many cores, and more than 0 times count"),
-        (too_many_bytes, "more than 0 MB"),
-        (no_graph, "StaleArtifact: they cannot be loaded (DecodeError"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
+        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "times as fast, by a GPU or several cores at once, and more than 0 times count"),
+        (too_many_bytes, "MB together, and 0 are a worker's part"),
+        (no_graph, "/image_encoder/1/model.onnx cannot be loaded"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
         (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
     ],
 )  # fmt: skip
@@ -180,7 +182,7 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     async def scene(vectors):
         await until(lambda: caplog.records)
         tried = vectors._wait_s
-        if why.startswith(("StaleArtifact", "ServerFailed")):  # which may come right
+        if harm not in (other_code, nothing, too_many_bytes):  # which may come right
             await until(lambda: vectors._wait_s >= 4 * tried)
         else:
             await vectors._opening
@@ -188,7 +190,7 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
         return await vectors.embed_text(["red"]), await vectors.embed_image([RED])
 
     with caplog.at_level(logging.WARNING, "diptych.gateway"):
-        texts, pictures = made(endpoint, repository, scene, most_mb=0 if harm is too_many_bytes else 100)
+        texts, pictures = made(endpoint, repository, scene, replace(ROOM, mb=0) if harm is too_many_bytes else ROOM)
     assert np.array_equal(texts, client.embed_text(["red"]))
     assert np.array_equal(pictures, client.embed_image([RED]))
     (record,) = caplog.records
@@ -293,7 +295,7 @@ def test_while_a_canary_is_judged_all_are_asked_of_their_servers_until_all_are_o
 ):
     """Seconds of a version that is run here, held against those of one that is not, would say nothing of the versions."""
     may_open, opened = threading.Event(), vectors_of_gateway._opened
-    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda repository: may_open.wait(60) and opened(repository))
+    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda *given: may_open.wait(60) and opened(*given))
     canary = replace(endpoint, label="tiny@2", instance="another")
 
     def by_whom() -> list[str]:
@@ -458,11 +460,10 @@ def test_what_comes_together_is_run_together_and_more_than_a_batch_in_several(en
     assert runs == 3, "the first alone, then 32, then the rest"
 
 
-def test_of_large_encoders_a_thread_a_core_runs_as_many_rows_as_fit_its_cache(tmp_path, monkeypatch):
+def test_of_large_encoders_each_thread_runs_as_many_rows_as_fit_its_cache(tmp_path):
     """Its vectors say how many rows they were made with."""
-    monkeypatch.setattr(in_process, "cores", lambda: 5)
     package = Package.verify(make_counting_package(tmp_path / "package"))
-    here = open_served(write_repository(package, tmp_path / "repository"))
+    here = open_served(write_repository(package, tmp_path / "repository"), 5)
     splits = here.splits
     assert splits == dict.fromkeys(splits, Split(rows=NEAR_BY, threads=5))
 
@@ -475,22 +476,59 @@ def test_of_large_encoders_a_thread_a_core_runs_as_many_rows_as_fit_its_cache(tm
         assert vectors[:, 0].tolist() == [3, 3, 3, 3, 3, 3, 2, 2]
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_each_worker_has_its_part_of_the_memory_for_encoders(monkeypatch, workers):
-    def room_of(gib):
-        monkeypatch.setattr(vectors_of_gateway.psutil, "virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
-        return room_mb(workers)
+def test_large_encoders_that_triton_serves_are_run_here(tmp_path):
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    try:
+        endpoint = deploy(make_counting_package(tmp_path / "package"), tmp_path, "counting@1")
 
-    assert room_of(4) == 512 / workers
-    assert room_of(1024) == vectors_of_gateway.MOST_MB
+        async def scene(vectors):
+            await vectors._opening
+            assert vectors.here
+            before = encoded_there(endpoint)
+            rows = await vectors.embed_text(["red"] * 8)
+            assert encoded_there(endpoint) == before
+            return rows
+
+        assert made(endpoint, endpoint.repository, scene)[:, 0].max() == NEAR_BY
+    finally:
+        down(tmp_path)
+
+
+@pytest.mark.parametrize(("said", "rows"), [("0", 8), ("3", 3), ("20", 8)])
+def test_rows_of_a_batch_are_those_near_by_and_eight_at_most(said, rows):
+    config = Template(HERE).substitute(threads=EACH, rows=said)
+    assert split("text_encoder", config, 4) == Split(rows, 4)
+    assert split("text_encoder", config.replace(f'"{EACH}"', '"1"', 1), 4) == SMALL["text_encoder"]
+    assert split("text_encoder", "", 4) == SMALL["text_encoder"]
 
 
 @pytest.mark.parametrize(("text_s", "picture_s", "kind"), [(0.021, 0.01, "text"), (0.01, 0.021, "picture")])
-def test_a_server_that_is_far_faster_with_a_lone_sample_is_asked(text_s, picture_s, kind):
-    theirs = Made(np.zeros((1, 1), np.float32), {"text": 0.01, "picture": 0.01})
-    with pytest.raises(CapabilityError, match=f"a lone {kind} 2.1 times as fast"):
-        check_as_fast(replace(theirs, seconds={"text": text_s, "picture": picture_s}), theirs)
-    check_as_fast(replace(theirs, seconds={"text": 0.019, "picture": 0.019}), theirs)
+def test_a_server_that_is_far_sooner_with_a_lone_sample_is_asked(text_s, picture_s, kind):
+    row = [np.ones((1, 1), np.float32)]
+    with pytest.raises(CapabilityError, match=f"of a lone {kind} 2.1 times as fast"):
+        Against(row, row, {"text": (0.01, text_s), "picture": (0.01, picture_s)}).check()
+    Against(row, row, {"text": (0.01, 0.019), "picture": (0.01, 0.019)}).check()
+
+
+def test_encoders_wait_for_memory(endpoint, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    free, asked = [0.0, 1e6], []
+
+    def free_mb():
+        asked.append(free[min(len(asked), 1)])
+        return asked[-1]
+
+    monkeypatch.setattr(vectors_of_gateway, "free_mb", free_mb)
+
+    async def scene(vectors):
+        await vectors._opening
+        assert vectors.here
+
+    made(endpoint, endpoint.repository, scene)
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert said[0].startswith("made by its server, not in this process yet: TransientError: of memory 0 MB are free")
+    assert said[1] == "made in this process"
+    assert asked == free
 
 
 def test_vectors_are_given_though_the_server_is_gone_which_readiness_tells(tmp_path):
