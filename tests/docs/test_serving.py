@@ -164,3 +164,33 @@ def test_what_is_said_of_encoders_in_process_is_what_was_measured():
     assert f"With {' and '.join(more['image'])} clients more pictures are answered through Triton, whose batches are larger: {rates[0]} a second in place of {rates[1]}." in page  # fmt: skip
     with_encoders, without = soak["in_process"]["memory_mb"][0], soak["memory_mb"][0]
     assert f"take {with_encoders - without:.0f} MB of each worker (all processes {with_encoders:.0f} in place of {without:.0f})" in page  # fmt: skip
+
+
+def test_what_is_said_of_the_larger_model_is_what_was_measured():
+    page = " ".join(MEASURED.split())
+    now, again = (
+        json.loads((REPOSITORY / f"docs/benchmarks/{name}.json").read_text())
+        for name in ("serve", "serve-larger-again")
+    )
+    sides = now["larger"]["sides"]
+    here, there, infinity = sides["in_process"], sides["gateway"], sides["infinity"]
+
+    def ratios(sides, number, cells):
+        its = [sides["in_process"][what][at][number] / sides["fastapi"][what][at][number] for what, at in cells]
+        return [f"{one:.2f}" for one in its]
+
+    cells = [(what, at) for what in here for at in here[what]]
+    many = [("text", "16"), ("text", "64")]
+    level = [cell for cell in cells if cell not in many]
+    cpu, rate = (" and ".join(ratios(sides, number, many)) for number in ("cpu_ms", "per_s"))
+    assert f"16 and 64 texts at once take {cpu} of the processor that they take plain FastAPI, and {rate} times as many are answered" in page  # fmt: skip
+    spans = [f"{min(its)} to {max(its)}" for one in (sides, again["sides"]) for number in ("cpu_ms", "per_s") for its in [ratios(one, number, level)]]  # fmt: skip
+    assert f"take {spans[0]} of its processor, and {spans[1]} times as many are answered; in [another run]" in page
+    assert f"(commit `{again['commit']}`) it was {spans[2]}, and {spans[3]} times." in page
+    its, ours = infinity["text"]["64"], here["text"]["64"]
+    assert f"{its['cpu_ms']:.2f} CPU-milliseconds in place of {ours['cpu_ms']:.2f}, and answers {its['per_s']:.0f} a second in place of {ours['per_s']:.0f}" in page  # fmt: skip
+    waits = [f"{side[what]['1']['p50_ms']:.0f}" for what in ("image", "text") for side in (there, here)]
+    assert f"{waits[0]} ms for a picture in place of {waits[1]}, and {waits[2]} for a text in place of {waits[3]}" in page  # fmt: skip
+    costs = [f"{side[what]['1']['cpu_ms']:.0f}" for side in (there, here) for what in ("image", "text")]
+    assert f"They take {costs[0]} and {costs[1]} CPU-milliseconds for it in place of {costs[2]} and {costs[3]}" in page
+    assert all(there[what][at]["per_s"] < here[what][at]["per_s"] for what, at in cells if at != "1")
