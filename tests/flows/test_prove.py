@@ -3,16 +3,20 @@
 import json
 import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from components.contracts.errors import ConfigError, DataError
+from components.recipes.micro_clip import MicroClip
 from components.recipes.params import UNTRAINED
-from components.recipes.proof import Arm, Claim, Proof
+from components.recipes.proof import Arm, Claim, Given, Proof
+from components.stages.learnt import digest_in, laid_at
 from flows.audience import AUDIENCE
 from flows.proving.arms import Study, params_of
-from flows.proving.leased import commit_of
+from flows.proving.leased import commit_of, committed_params
 from flows.proving.prove import judge, lines, prove, seeds_of
 from flows.recipes import as_lines, recipes
 from tests.workspace import REPOSITORY, diptych, make_workspace
@@ -165,6 +169,34 @@ def test_a_proof_is_run_kept_listed_and_run_again_for_nothing(tmp_path):
     shown = "\n".join(as_lines([row]))
     assert f"{METRIC} of clip at least -100: holds" in shown
     assert "\n".join(lines(kept)).splitlines()[-1].startswith("clip: does not hold (2 seeds")
+
+
+@pytest.mark.timeout(300)
+def test_a_race_that_is_proven_is_told_what_its_start_learnt_from_as_adapting_does(tmp_path):
+    root = make_workspace(tmp_path / "own")
+    start = Given(micro_clip=MicroClip(scenes=240, batch=16, steps=2))
+    alone = {"finetuning": {"init_args": {"ways": ["continued"], "replay": 0.0}}}
+    arms = {
+        "adapted": Arm(recipe="adapted", start=start),
+        "alone": Arm(recipe="adapted", start=start, overrides=alone),
+        "no race": Arm(recipe="clip", start=start, model="start"),
+    }
+    study = Study(root=root, name="it", commit=commit_of(root), arms=arms, seeds=(1,), scale="debug")
+    committed, made = committed_params(root, study.commit), dict[MicroClip, Path]()
+
+    def told(arm: str) -> tuple[Path, dict[str, Any]]:
+        place = study._make(arm, 1, committed, made).place
+        (begin,) = yaml.safe_load((place / "params.yaml").read_text())["recipes"].values()
+        return place / begin["start"], begin.get("race", {})
+
+    (model, adapted), (_, plain), (_, none) = map(told, arms)
+    laid = laid_at(study.folders["adapted", 1], model)
+    assert laid is not None
+    assert (adapted["recalled"], adapted["replay"]) == ({"name": "start", "digest": digest_in(laid)}, "auto")
+    assert adapted["as_trained"]["optimizer"] == "muon"
+    assert plain == {"as_trained": adapted["as_trained"]}
+    assert none == {}
+    assert told("adapted") == (model, adapted), "one that was killed goes on by the same params.yaml"
 
 
 def test_a_recipe_without_a_proof_and_one_that_is_not_there_are_told(tmp_path):
