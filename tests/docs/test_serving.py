@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from components.data.transforms.preprocess import MAX_PIXELS
-from components.serving.gateway import embeddings, in_process, room, texts_in, vectors
+from components.serving.gateway import against, embeddings, in_process, room, texts_in
 from components.serving.gateway.settings import Settings
 from components.serving.graph import LARGE
 from components.serving.odd_samples import odd_pictures, odd_texts
@@ -94,13 +94,13 @@ def test_what_a_search_takes_is_what_was_measured():
 
 def test_what_encoders_are_held_against_before_they_are_run_here_is_what_there_is():
     many = len(odd_texts()) + len(odd_pictures())
-    assert f"that it gives of {many} odd texts and pictures (a cosine of {vectors.ALIKE})" in " ".join(PAGE.split())
+    assert f"that it gives of {many} odd texts and pictures (a cosine of {against.ALIKE})" in " ".join(PAGE.split())
     page = " ".join(PAGE.split())
     assert f"where both together have {room.MOST_MB:,} MB at most, and an eighth of the memory of this machine" in page
     assert f"({room.LEAST_MB} MB are taken in any case); while they are opened three times as much has to be free" in page  # fmt: skip
     assert (room.SHARE, room.TO_OPEN) == (1 / 8, 3)
     assert "a lone text or picture more than twice as fast as a worker" in page
-    assert vectors.LONE_TIMES == 2
+    assert against.LONE_TIMES == 2
     assert "runs 32 texts at once, and 8 pictures on each of two threads" in PAGE
     assert {"text_encoder": in_process.Split(32, 1), "image_encoder": in_process.Split(8, 2)} == in_process.SMALL
     assert (

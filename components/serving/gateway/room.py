@@ -1,10 +1,11 @@
 """How much of this machine a worker of the gateway may take for encoders that it runs itself; of a container the part that it has."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from components.data.processes import cores
 
 MB = 2**20
 LEAST_MB, MOST_MB = 128, 1_024  # of both encoders of a version in each worker, which holds them for each
@@ -29,28 +30,29 @@ class Room:
     def of(cls, workers: int, cgroup: Path = CGROUP) -> "Room":
         """Return that of each of so many workers."""
         mb = SHARE * memory_mb(cgroup) / workers
-        return cls(mb=max(LEAST_MB, min(MOST_MB, mb)), threads=max(1, processors(cgroup) // workers))
-
-
-def free_mb() -> float:
-    """Return how many 2**20 bytes of memory nobody needs at the moment."""
-    return psutil.virtual_memory().available / MB
+        return cls(mb=max(LEAST_MB, min(MOST_MB, mb)), threads=max(1, cores(cgroup / "cpu.max") // workers))
 
 
 def memory_mb(cgroup: Path) -> float:
     """Return how many 2**20 bytes of memory there are."""
-    total = psutil.virtual_memory().total
-    try:
-        return min(total, int((cgroup / "memory.max").read_text())) / MB
-    except (OSError, ValueError):  # no container's, or `max`
-        return total / MB
+    total: int = psutil.virtual_memory().total
+    most = _said(cgroup / "memory.max")
+    return (total if most is None else min(total, most)) / MB
 
 
-def processors(cgroup: Path) -> int:
-    """Return how many processors this process may use."""
-    ours = len(os.sched_getaffinity(0))
+def free_mb(cgroup: Path = CGROUP) -> float:
+    """Return how many 2**20 bytes of memory nobody needs at the moment; of a container what it holds of files that nobody reads is free, too."""
+    free: int = psutil.virtual_memory().available
+    most, held = _said(cgroup / "memory.max"), _said(cgroup / "memory.current")
+    if most is None or held is None:
+        return free / MB
+    return max(0, min(free, most - held + (_said(cgroup / "memory.stat", "inactive_file") or 0))) / MB
+
+
+def _said(path: Path, name: str = "") -> int | None:
+    """Return the number in a file of a cgroup, or that behind a name; None where there is none, or no limit."""
     try:
-        most, period = (cgroup / "cpu.max").read_text().split()
-        return max(min(ours, round(int(most) / int(period))), 1)
-    except (OSError, ValueError):  # as above
-        return ours
+        lines = dict(line.rpartition(" ")[::2] for line in path.read_text(encoding="ascii").splitlines())
+        return int(lines[name])
+    except (OSError, ValueError, KeyError):
+        return None

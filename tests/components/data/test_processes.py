@@ -69,7 +69,17 @@ def test_only_the_cores_that_we_may_use_are_counted():
     mine = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(mine)})
-        assert cores() == 1
+        assert cores(Path("/nowhere")) == 1
     finally:
         os.sched_setaffinity(0, mine)
-    assert cores() == len(mine)
+    assert cores(Path("/nowhere")) == len(mine)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("9900000 100000", 8), ("", 8), ("x y", 8)],
+)
+def test_of_a_container_its_part_of_the_cores_is_counted(tmp_path, monkeypatch, said, wanted):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    (tmp_path / "cpu.max").write_text(said)
+    assert cores(tmp_path / "cpu.max") == wanted

@@ -4,15 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from components.data import processes
 from components.serving.gateway import room
-from components.serving.gateway.room import LEAST_MB, MOST_MB, Room, memory_mb, processors
+from components.serving.gateway.room import LEAST_MB, MOST_MB, Room, free_mb, memory_mb
 
 
 @pytest.fixture
 def machine(monkeypatch):
     """One of 16 processors and 64 GiB."""
-    monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(total=64 * 2**30))
-    monkeypatch.setattr(room.os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(total=64 * 2**30, available=2**30))
+    monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: set(range(16)))
 
 
 @pytest.mark.parametrize(
@@ -33,5 +34,22 @@ def test_each_worker_has_its_part(machine, tmp_path, workers, memory, quota, wan
     assert Room.of(workers, tmp_path) == wanted
 
 
+@pytest.mark.parametrize(
+    ("said", "free"),
+    [
+        ({}, 1024),
+        ({"memory.max": "max", "memory.current": 5 * 2**20}, 1024),
+        ({"memory.max": 300 * 2**20, "memory.current": 200 * 2**20}, 100),
+        ({"memory.max": 300 * 2**20, "memory.current": 200 * 2**20, "memory.stat": f"anon 7\ninactive_file {50 * 2**20}"}, 150),
+        ({"memory.max": 300 * 2**20, "memory.current": 301 * 2**20}, 0),
+        ({"memory.max": 2**40, "memory.current": 2**20}, 1024),
+    ],
+)  # fmt: skip
+def test_what_is_free_is_what_the_container_has_left(machine, tmp_path, said, free):
+    for name, its in said.items():
+        (tmp_path / name).write_text(f"{its}\n")
+    assert free_mb(tmp_path) == free
+
+
 def test_where_there_is_no_container_it_is_the_machines(machine, tmp_path):
-    assert (memory_mb(tmp_path), processors(tmp_path)) == (64 * 1024, 16)
+    assert (memory_mb(tmp_path), Room.of(1, tmp_path).threads) == (64 * 1024, 16)
