@@ -30,7 +30,7 @@ class Deploying:
         shadow: whether it is asked beside the one that is served instead, and answers nobody, as long as the steps would take.
         requests: answers that either side must have given before their seconds and scores are compared.
         errors: how much larger its share of failed requests may be.
-        times_slower: the most, as a multiple of the other's mean seconds.
+        times_slower: the most, as a multiple of the other's mean seconds, beyond what chance makes of so many answers.
         drift: the most, 0 to 1, that the scores of best answers may differ: the largest distance of their distributions (Kolmogorov
             and Smirnov's).
         ready_s: seconds that a server may take to load the version.

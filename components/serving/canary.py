@@ -1,10 +1,12 @@
 """How a new version fares beside the one that is served, by what the gateway counts of both while each gets a share of the requests."""
 
+import math
 import urllib.request
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import NormalDist
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,6 +16,7 @@ from components.serving.record import read_gateway
 
 FETCH_S = 5.0
 ALPHA = 0.001
+SURELY = NormalDist().inv_cdf(1 - ALPHA)  # standard errors
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,12 +26,14 @@ class Counts:
     Args:
         answered, failed: questions; one that is refused for what it holds is the client's, and in neither.
         seconds: of all questions.
+        squares: of the seconds of each, summed.
         scores: route -> (upper bound of a bin -> best answers at or below it).
     """
 
     answered: float = 0.0
     failed: float = 0.0
     seconds: float = 0.0
+    squares: float = 0.0
     scores: dict[str, dict[float, float]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
@@ -41,12 +46,20 @@ class Counts:
         """Return the mean seconds of a question; 0 where there was none."""
         return self.seconds / self.asked if self.asked else 0.0
 
+    @property
+    def error_s(self) -> float:
+        """Return the standard error of the mean seconds of a question; 0 where there were none, or one."""
+        if self.asked < 2:
+            return 0.0
+        return math.sqrt(max(0.0, self.squares - self.asked * self.mean_s**2) / (self.asked - 1) / self.asked)
+
     def since(self, before: "Counts") -> "Counts":
         """Return what has come after an earlier look; all of it where the gateway was started again meanwhile, which begins at 0."""
         if before.asked > self.asked:
             return self
         return Counts(
             answered=self.answered - before.answered, failed=self.failed - before.failed, seconds=self.seconds - before.seconds,
+            squares=self.squares - before.squares,
             scores={
                 route: {bound: count - before.scores.get(route, {}).get(bound, 0.0) for bound, count in bins.items()}
                 for route, bins in self.scores.items()
@@ -78,6 +91,8 @@ def counted(exposition: str) -> dict[str, Counts]:
                 setattr(found[label], outcome, getattr(found[label], outcome) + sample.value)
             elif sample.name == "diptych_version_seconds_sum":
                 found[label].seconds += sample.value
+            elif sample.name == "diptych_version_seconds_squared_total":
+                found[label].squares += sample.value
             elif sample.name == "diptych_best_score_bucket":
                 bins, bound = found[label].scores[sample.labels["route"]], float(sample.labels["le"])
                 bins[bound] = bins.get(bound, 0.0) + sample.value
@@ -88,8 +103,10 @@ def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space
     """Return why a version must not go on, beside what was served meanwhile; None where nothing speaks against it.
 
     Failures speak against it where one that fails as often as the other, and by `rules.errors` more, would fail so often by chance once in
-    a thousand times (binomial, one-sided; it is looked at twice a second). Seconds and scores are compared only where both have given
-    `rules.requests` answers, and scores only within one space, since those of two have no common scale.
+    a thousand times (binomial, one-sided; it is looked at twice a second). Seconds do where the mean is above `rules.times_slower` times the
+    other's by as much as chance would have it once in a thousand times (standard errors of both means, one-sided), so that few that were held up are
+    not held against it. Seconds and scores are compared only where both have given `rules.requests` answers, and scores only within one
+    space, since those of two have no common scale.
     """
     from scipy.stats import binom  # a second to import
 
@@ -101,8 +118,9 @@ def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space
         )
     if min(canary.answered, served.answered) < rules.requests:
         return None
-    times = canary.mean_s / served.mean_s if served.mean_s else 1.0
-    if times > rules.times_slower:
+    error_s = math.hypot(canary.error_s, rules.times_slower * served.error_s)
+    if served.mean_s and canary.mean_s - rules.times_slower * served.mean_s > SURELY * error_s:
+        times = canary.mean_s / served.mean_s
         return (
             f"it takes {1e3 * canary.mean_s:.1f} ms a request, {times:.1f} times what the version beside it takes; deploy.times_slower allows "
             f"{rules.times_slower:g}"

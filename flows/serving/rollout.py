@@ -246,7 +246,7 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
         timeline.step(root, "parity", asked)
         began = counts_of(root)
         for share in rules.canary:
-            _watch(root, endpoint, 0.0 if rules.shadow else share, rules, began)
+            began = _watch(root, endpoint, 0.0 if rules.shadow else share, rules, began)
             what = "shadow" if rules.shadow else f"canary {share:.0%}"
             timeline.step(root, what, _fares(counts_of(root), began, label))
         take_over(root, endpoint, handed)
@@ -257,8 +257,10 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
     return endpoint
 
 
-def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, began: dict[str, Counts]) -> None:
-    """Let a canary have a share for `rules.step_s` seconds. ServerFailed as soon as something speaks against it."""
+def _watch(
+    root: Path, endpoint: Endpoint, share: float, rules: Deploying, began: dict[str, Counts]
+) -> dict[str, Counts]:
+    """Let a canary have a share for `rules.step_s` seconds; return what was counted when its first request came. ServerFailed as soon as something speaks against it."""
     until, renewed = time.monotonic() + rules.step_s, float("-inf")
     while True:
         if time.monotonic() - renewed > LEASE_S / 4:
@@ -268,19 +270,24 @@ def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, began
         if not endpoint.process.is_alive():
             raise ServerFailed(f"the server of {endpoint.label} ended while it had {share:.0%} of the requests.")
         main, now = read_routes(root).main, counts_of(root)
-        ours, theirs = (
-            now.get(name, Counts()).since(began.get(name, Counts()))
-            for name in (endpoint.label, main.label if main else "")
-        )
+        if not _since(
+            began, now, endpoint.label
+        ).asked:  # the other answered alone, and maybe in its own process, so far
+            began = now
+        ours, theirs = (_since(began, now, name) for name in (endpoint.label, main.label if main else ""))
         if fault := fault_of_canary(ours, theirs, rules, same_space=main is None or main.space == endpoint.space):
             raise ParityFailed(f"{endpoint.label} was taken back: {fault}.")
         if time.monotonic() >= until:
-            return
+            return began
         time.sleep(min(LOOK_EVERY_S, max(0.0, until - time.monotonic())))
 
 
+def _since(began: dict[str, Counts], now: dict[str, Counts], label: str) -> Counts:
+    return now.get(label, Counts()).since(began.get(label, Counts()))
+
+
 def _fares(now: dict[str, Counts], began: dict[str, Counts], label: str) -> str:
-    its = now.get(label, Counts()).since(began.get(label, Counts()))
+    its = _since(began, now, label)
     if not its.asked:
         return "no request came its way"
     return f"{its.asked:.0f} requests, {its.failed:.0f} failed, {1e3 * its.mean_s:.1f} ms each"

@@ -15,7 +15,7 @@ from components.contracts.errors import DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.alone import Alone
-from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSIONS
+from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSION_SQUARES, VERSIONS
 from components.serving.gateway.opened import Opened, OwnIndexes
 from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.room import Room
@@ -29,7 +29,7 @@ LINGER_S = 30.0  # that a server which is replaced may still be answering
 GRACE_S = 1.0  # in which whoever has just chosen it asks it; Triton, told to end, waits for open connections
 HANGS_S = 0.5  # that a version had for an answer until it counts as one that does not answer in time, and not its client as hasty
 SLOW_S = 5.0  # that who did not answer in time is asked last
-MOST_COMPARING = 8  # answers of shadows that are waited for at once
+MOST_COMPARING = 8  # answers of a shadow that are waited for at once
 ALIASES = ("champion", "challenger")
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Version:
         shadow: whether it is asked beside the others.
         searching: lets one thread at a time have a searcher.
         asking: questions to it under way.
+        comparing: of those, asked of it as a shadow.
         slow_until: by the monotonic clock, until when another is asked first, since it did not answer in time.
     """
 
@@ -58,6 +59,7 @@ class Version:
     shadow: bool
     searching: Alone = field(default_factory=Alone)
     asking: int = 0
+    comparing: int = 0
     slow_until: float = float("-inf")
     _index: Opened = field(init=False)
     _own: OwnIndexes = field(init=False)
@@ -107,7 +109,6 @@ class Fleet:
         self.root = root
         self._room = room
         self._deadline_s = deadline_s
-        self._comparing = 0
         self._judged_until = float("-inf")  # seconds since 1970
         self.versions: tuple[Version, ...] = ()
         self.fault: str = ""
@@ -287,6 +288,8 @@ class Fleet:
     def _shadow(
         self, version: Version, question: Callable[[Version], Awaitable[T]], answer: T, same: Callable[[T, T], bool]
     ) -> None:
+        """Ask shadows what was answered: each at most as many questions at once as whoever answers has, so that seconds of the like are held against each other."""
+
         async def compare(shadow: Version) -> None:
             try:
                 async with asyncio.timeout(self._deadline_s):
@@ -295,16 +298,17 @@ class Fleet:
             except Exception:
                 outcome = "failed"
             finally:
-                self._comparing -= 1
+                shadow.comparing -= 1
             SHADOWED.labels(shadow.label, outcome).inc()
 
         for shadow in self.versions:
             if not shadow.shadow or shadow is version:
                 continue
-            if self._comparing >= MOST_COMPARING:  # each holds what was asked, pictures too
+            # each holds what was asked, pictures too; `version.asking` is without what it has just answered
+            if shadow.comparing >= min(version.asking + 1, MOST_COMPARING):
                 SHADOWED.labels(shadow.label, "skipped").inc()
                 continue
-            self._comparing += 1
+            shadow.comparing += 1
             self._keep(asyncio.create_task(compare(shadow)))
 
 
@@ -325,8 +329,10 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], 
         raise
     finally:
         version.asking -= 1
+        took_s = time.perf_counter() - began
         VERSIONS.labels(version.label, outcome).inc()
-        VERSION_SECONDS.labels(version.label).observe(time.perf_counter() - began)
+        VERSION_SECONDS.labels(version.label).observe(took_s)
+        VERSION_SQUARES.labels(version.label).inc(took_s**2)
 
 
 def _stamp(root: Path) -> object:

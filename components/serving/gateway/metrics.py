@@ -26,6 +26,9 @@ IN_PROCESS = Gauge(
 )
 VERSIONS = Counter("diptych_version_requests_total", "Questions to a version, by outcome", ["version", "outcome"])
 VERSION_SECONDS = Histogram("diptych_version_seconds", "How long a version took", ["version"], buckets=_SECONDS)
+VERSION_SQUARES = Counter(
+    "diptych_version_seconds_squared", "Squares of how long a version took, which its variance is of", ["version"]
+)
 SCORES = Histogram(
     "diptych_best_score",
     "Score of the best answer",

@@ -1,5 +1,6 @@
 """What speaks against a canary: its failures, its seconds, the scores of its best answers; and what shows nothing."""
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -11,11 +12,23 @@ from components.serving.gateway import metrics
 RULES = Deploying()
 
 
+SPREAD = 0.1  # standard deviation of the seconds, of their mean
+
+
+def took(*seconds):
+    """Counts of a version whose answers took so long."""
+    return Counts(answered=len(seconds), seconds=sum(seconds), squares=sum(its**2 for its in seconds))
+
+
 def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
     """Counts of a version whose best answers score 0.3, but for a share `low` that scores 0.1."""
     bins = {0.1: low * answered, 0.3: answered, float("inf"): answered}
     return Counts(
-        answered=answered, failed=failed, seconds=(answered + failed) * mean_ms / 1000, scores={"search": bins}
+        answered=answered,
+        failed=failed,
+        seconds=(answered + failed) * mean_ms / 1000,
+        squares=(answered + failed) * (1 + SPREAD**2) * (mean_ms / 1000) ** 2,
+        scores={"search": bins},
     )
 
 
@@ -46,6 +59,21 @@ def test_failures_that_the_other_has_too_do_not_speak_against_it():
     assert fault_of_canary(counts(failed=20), counts(failed=1), RULES) is not None
 
 
+def test_seconds_speak_against_it_by_their_mean_and_where_that_is_no_chance():
+    served = took(*[0.0025] * 200)
+    assert fault_of_canary(took(*[0.0025] * 19, 0.5), served, RULES) is None, "one was held up"
+    assert fault_of_canary(took(*[0.0025] * 12, *[0.03] * 8), served, RULES) is None, "some were, at once"
+    assert "4.8 times" in fault_of_canary(took(*[0.012] * 19, 0.0128), served, RULES)
+    assert "10.2 times" in fault_of_canary(took(*[0.0025] * 900, *[0.2333] * 100), served, RULES), "a tenth is, always"
+    assert fault_of_canary(took(*[0.04] * 20), took(*[0.0025] * 19, 0.2), RULES) is None, "the other was held up"
+
+
+def test_the_error_of_a_mean_is_that_of_a_sample():
+    assert took(1.0, 2.0, 3.0, 6.0).error_s == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2)
+    assert took(0.1, 0.1, 0.1).error_s == pytest.approx(0, abs=1e-9)
+    assert took(0.1).error_s == took().error_s == 0
+
+
 def test_scores_of_two_spaces_have_no_common_scale():
     assert fault_of_canary(counts(low=1.0), counts(), RULES, same_space=False) is None
     assert "apart" in fault_of_canary(counts(low=1.0), counts(), RULES)
@@ -55,11 +83,13 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     registry = CollectorRegistry()
     asked = Counter(metrics.VERSIONS._name, "-", ["version", "outcome"], registry=registry)
     seconds = Histogram(metrics.VERSION_SECONDS._name, "-", ["version"], registry=registry)
+    squares = Counter(metrics.VERSION_SQUARES._name, "-", ["version"], registry=registry)
     scores = Histogram(metrics.SCORES._name, "-", ["version", "route"], registry=registry, buckets=(0.1, 0.3))
 
     def one(outcome="answered", score=0.2):
         asked.labels("a@1", outcome).inc()
         seconds.labels("a@1").observe(0.5)
+        squares.labels("a@1").inc(0.25)
         if outcome == "answered":
             scores.labels("a@1", "search").observe(score)
 
@@ -70,6 +100,7 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     one("refused")
     now = counted(generate_latest(registry).decode())["a@1"].since(before)
     assert (now.answered, now.failed, now.asked) == (1, 1, 2)
+    assert (now.seconds, now.squares) == (1.5, 0.75)
     assert now.scores == {"search": {0.1: 1.0, 0.3: 1.0, float("inf"): 1.0}}
 
 
