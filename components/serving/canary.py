@@ -27,6 +27,7 @@ class Counts:
         answered, failed: questions; one that is refused for what it holds is the client's, and in neither.
         seconds: of all questions.
         squares: of the seconds of each, summed.
+        timed: questions that these are of: those that clients gave up, too, which say that it takes long.
         scores: route -> (upper bound of a bin -> best answers at or below it).
     """
 
@@ -34,6 +35,7 @@ class Counts:
     failed: float = 0.0
     seconds: float = 0.0
     squares: float = 0.0
+    timed: float = 0.0
     scores: dict[str, dict[float, float]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
@@ -44,14 +46,14 @@ class Counts:
     @property
     def mean_s(self) -> float:
         """Return the mean seconds of a question; 0 where there was none."""
-        return self.seconds / self.asked if self.asked else 0.0
+        return self.seconds / self.timed if self.timed else 0.0
 
     @property
     def error_s(self) -> float:
-        """Return the standard error of the mean seconds of a question; 0 where there were none, or one."""
-        if self.asked < 2:
-            return 0.0
-        return math.sqrt(max(0.0, self.squares - self.asked * self.mean_s**2) / (self.asked - 1) / self.asked)
+        """Return the standard error of the mean seconds of a question; infinite for fewer than two, which say nothing of how they vary."""
+        if self.timed < 2:
+            return math.inf
+        return math.sqrt(max(0.0, self.squares - self.timed * self.mean_s**2) / (self.timed - 1) / self.timed)
 
     def since(self, before: "Counts") -> "Counts":
         """Return what has come after an earlier look; all of it where the gateway was started again meanwhile, which begins at 0."""
@@ -59,7 +61,7 @@ class Counts:
             return self
         return Counts(
             answered=self.answered - before.answered, failed=self.failed - before.failed, seconds=self.seconds - before.seconds,
-            squares=self.squares - before.squares,
+            squares=self.squares - before.squares, timed=self.timed - before.timed,
             scores={
                 route: {bound: count - before.scores.get(route, {}).get(bound, 0.0) for bound, count in bins.items()}
                 for route, bins in self.scores.items()
@@ -91,6 +93,8 @@ def counted(exposition: str) -> dict[str, Counts]:
                 setattr(found[label], outcome, getattr(found[label], outcome) + sample.value)
             elif sample.name == "diptych_version_seconds_sum":
                 found[label].seconds += sample.value
+            elif sample.name == "diptych_version_seconds_count":
+                found[label].timed += sample.value
             elif sample.name == "diptych_version_seconds_squared_total":
                 found[label].squares += sample.value
             elif sample.name == "diptych_best_score_bucket":
@@ -99,15 +103,66 @@ def counted(exposition: str) -> dict[str, Counts]:
     return dict(found)
 
 
-def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space: bool = True) -> str | None:
-    """Return why a version must not go on, beside what was served meanwhile; None where nothing speaks against it.
+class Judged:
+    """What is held against a version beside the one that is served, from its first request on.
 
     Failures speak against it where one that fails as often as the other, and by `rules.errors` more, would fail so often by chance once in
     a thousand times (binomial, one-sided; it is looked at twice a second). Seconds do where the mean is above `rules.times_slower` times the
-    other's by as much as chance would have it once in a thousand times (standard errors of both means, one-sided), so that few that were held up are
-    not held against it. Seconds and scores are compared only where both have given `rules.requests` answers, and scores only within one
-    space, since those of two have no common scale.
+    other's by more than chance makes once in a thousand times (standard errors of both means, one-sided), and does so again in the answers that
+    come after: a pause holds up all that are under way, so that these are no many independent ones. Seconds and scores are compared
+    only where both have given `rules.requests` answers, and scores only within one space, since those of two have no common scale.
+
+    Args:
+        label: the version's.
+        rules: what a person chose.
+        began: label -> what was counted before it was asked.
+
+    Attributes:
+        suspicion: why it may be too slow, as far as was seen; None where nothing says so.
     """
+
+    def __init__(self, label: str, rules: Deploying, began: Mapping[str, Counts]) -> None:
+        self._label = label
+        self._rules = rules
+        self._began = self._timed = began
+        self.suspicion: str | None = None
+
+    def fault(self, now: Mapping[str, Counts], served: str, same_space: bool) -> str | None:
+        """Return why it must not go on, beside the version that is served, by what is counted now; None where nothing speaks against it."""
+        if not self.counts(now).asked:  # the other answered alone so far, and maybe where it is quicker
+            self._began = self._timed = now
+        ours, theirs = self.counts(now), _since(self._began, now, served)
+        return (
+            failing(ours, theirs, self._rules)
+            or self._slow(now, served)
+            or (drifting(ours, theirs, self._rules) if same_space else None)
+        )
+
+    def counts(self, now: Mapping[str, Counts]) -> Counts:
+        """Return what it did since its first request."""
+        return _since(self._began, now, self._label)
+
+    def _slow(self, now: Mapping[str, Counts], served: str) -> str | None:
+        ours, theirs = (_since(self._timed, now, label) for label in (self._label, served))
+        if not _enough(ours, theirs, self._rules):
+            return None
+        before, self.suspicion = self.suspicion, slower(ours, theirs, self._rules)
+        if before is None and self.suspicion is not None:
+            self._timed = now
+            return None
+        return self.suspicion
+
+
+def _since(began: Mapping[str, Counts], now: Mapping[str, Counts], label: str) -> Counts:
+    return now.get(label, Counts()).since(began.get(label, Counts()))
+
+
+def _enough(canary: Counts, served: Counts, rules: Deploying) -> bool:
+    return min(canary.answered, served.answered) >= rules.requests
+
+
+def failing(canary: Counts, served: Counts, rules: Deploying) -> str | None:
+    """Return how much more often it fails; None where that may be chance."""
     from scipy.stats import binom  # a second to import
 
     theirs = (served.failed + 1) / (served.asked + 2)  # Laplace's: few requests that all went well prove little
@@ -116,8 +171,11 @@ def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space
             f"{canary.failed:.0f} of {canary.asked:.0f} requests to it failed, and {served.failed:.0f} of {served.asked:.0f} to the version beside it; "
             f"deploy.errors allows {rules.errors:.1%} more"
         )
-    if min(canary.answered, served.answered) < rules.requests:
-        return None
+    return None
+
+
+def slower(canary: Counts, served: Counts, rules: Deploying) -> str | None:
+    """Return how much slower it is; None where that may be chance, each answer's seconds being its own."""
     error_s = math.hypot(canary.error_s, rules.times_slower * served.error_s)
     if served.mean_s and canary.mean_s - rules.times_slower * served.mean_s > SURELY * error_s:
         times = canary.mean_s / served.mean_s
@@ -125,7 +183,12 @@ def fault_of_canary(canary: Counts, served: Counts, rules: Deploying, same_space
             f"it takes {1e3 * canary.mean_s:.1f} ms a request, {times:.1f} times what the version beside it takes; deploy.times_slower allows "
             f"{rules.times_slower:g}"
         )
-    for route, bins in canary.scores.items() if same_space else ():
+    return None
+
+
+def drifting(canary: Counts, served: Counts, rules: Deploying) -> str | None:
+    """Return how far the scores of its best answers are apart; None where they are near, or few."""
+    for route, bins in canary.scores.items() if _enough(canary, served, rules) else ():
         distance = furthest(bins, served.scores.get(route, {}), rules.requests)
         if distance is not None and distance > rules.drift:
             return (

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -30,6 +31,7 @@ CRASHES = frozenset(
     )
 )
 """How a process ends whose native code broke."""
+VMSTAT = Path("/proc/vmstat")
 
 
 class Backoff:
@@ -61,7 +63,8 @@ class Worker:
         hang_s: without a beat of its event loop after which it is ended.
 
     Attributes:
-        broke: whether native code has ever ended one, such as a decoder of pictures, or one hung that had begun.
+        broke: whether native code has ever ended one, such as a decoder of pictures, or one hung that had begun, or the system ended one
+            since memory had run out.
     """
 
     def __init__(self, hang_s: float) -> None:
@@ -70,6 +73,7 @@ class Worker:
         self._pulse: Pulse | None = None
         self._backoff = Backoff()
         self._since = 0.0
+        self._killed = 0
         self.broke = False
 
     def look_after(self, command: tuple[int, dict[str, str]]) -> bool:
@@ -94,9 +98,11 @@ class Worker:
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         if time.monotonic() - self._since > STEADY_S:
             self._backoff.went_well()
-        self.broke = self.broke or process.returncode in CRASHES or process.returncode == CODE
+        for_memory = process.returncode == -signal.SIGKILL and killed_for_memory() > self._killed
+        self.broke = self.broke or for_memory or process.returncode in CRASHES or process.returncode == CODE
         wait_s = self._backoff.failed()
-        say(f"a worker ended with code {process.returncode}; another starts in {wait_s:.0f} s")
+        why = ", since memory had run out" if for_memory else ""
+        say(f"a worker ended with code {process.returncode}{why}; another starts in {wait_s:.0f} s")
         if COUNTS in os.environ:
             mark_process_dead(process.pid)
         if process.stdin is not None:
@@ -106,7 +112,7 @@ class Worker:
         self._process = self._pulse = None
 
     def _start(self, handle: int, environment: dict[str, str]) -> None:
-        self._since = time.monotonic()
+        self._since, self._killed = time.monotonic(), killed_for_memory()
         self._pulse = Pulse(self._hang_s, max(START_S, self._hang_s))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "components.serving.gateway.worker"], stdin=subprocess.PIPE,
@@ -128,6 +134,15 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def killed_for_memory() -> int:
+    """Return how many processes of this machine the system has ended for want of memory, those of containers too; 0 where it does not tell."""
+    try:
+        said = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
+        return int(said.get("oom_kill", 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def say(text: str) -> None:

@@ -38,7 +38,7 @@ from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
 from components.registry.turns import CHAMPION, by_right_before
 from components.registry.versions import ModelVersion, by_alias, by_label, version_of
-from components.serving.canary import Counts, counts_of, fault_of_canary
+from components.serving.canary import Counts, Judged, counts_of
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
 from components.serving.errors import NeverReady, ParityFailed, RequestRefused, ServerFailed
@@ -244,11 +244,11 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
     )  # fmt: skip
     try:
         timeline.step(root, "parity", asked)
-        began = counts_of(root)
+        judged = Judged(label, rules, counts_of(root))
         for share in rules.canary:
-            began = _watch(root, endpoint, 0.0 if rules.shadow else share, rules, began)
+            _watch(root, endpoint, 0.0 if rules.shadow else share, rules, judged)
             what = "shadow" if rules.shadow else f"canary {share:.0%}"
-            timeline.step(root, what, _fares(counts_of(root), began, label))
+            timeline.step(root, what, _fares(judged.counts(counts_of(root))))
         take_over(root, endpoint, handed)
     except BaseException:
         with suppress(Busy):  # else its lease ends it
@@ -257,10 +257,8 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
     return endpoint
 
 
-def _watch(
-    root: Path, endpoint: Endpoint, share: float, rules: Deploying, began: dict[str, Counts]
-) -> dict[str, Counts]:
-    """Let a canary have a share for `rules.step_s` seconds; return what was counted when its first request came. ServerFailed as soon as something speaks against it."""
+def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, judged: Judged) -> None:
+    """Let a canary have a share for `rules.step_s` seconds, and for as many more where it may be too slow. ServerFailed or ParityFailed as soon as something speaks against it."""
     until, renewed = time.monotonic() + rules.step_s, float("-inf")
     while True:
         if time.monotonic() - renewed > LEASE_S / 4:
@@ -270,24 +268,18 @@ def _watch(
         if not endpoint.process.is_alive():
             raise ServerFailed(f"the server of {endpoint.label} ended while it had {share:.0%} of the requests.")
         main, now = read_routes(root).main, counts_of(root)
-        if not _since(
-            began, now, endpoint.label
-        ).asked:  # the other answered alone, and maybe in its own process, so far
-            began = now
-        ours, theirs = (_since(began, now, name) for name in (endpoint.label, main.label if main else ""))
-        if fault := fault_of_canary(ours, theirs, rules, same_space=main is None or main.space == endpoint.space):
+        fault = judged.fault(now, main.label if main else "", same_space=main is None or main.space == endpoint.space)
+        left_s = until - time.monotonic() + (rules.step_s if judged.suspicion else 0.0)
+        if left_s <= 0:
+            fault = fault or judged.suspicion
+        if fault:
             raise ParityFailed(f"{endpoint.label} was taken back: {fault}.")
-        if time.monotonic() >= until:
-            return began
-        time.sleep(min(LOOK_EVERY_S, max(0.0, until - time.monotonic())))
+        if left_s <= 0:
+            return
+        time.sleep(min(LOOK_EVERY_S, left_s))
 
 
-def _since(began: dict[str, Counts], now: dict[str, Counts], label: str) -> Counts:
-    return now.get(label, Counts()).since(began.get(label, Counts()))
-
-
-def _fares(now: dict[str, Counts], began: dict[str, Counts], label: str) -> str:
-    its = _since(began, now, label)
+def _fares(its: Counts) -> str:
     if not its.asked:
         return "no request came its way"
     return f"{its.asked:.0f} requests, {its.failed:.0f} failed, {1e3 * its.mean_s:.1f} ms each"

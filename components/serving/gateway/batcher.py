@@ -47,6 +47,8 @@ class Batcher(Generic[S]):
             return np.concatenate(await asyncio.gather(*futures))
         except RequestRefused as err:
             first = next(at for at, one in enumerate(futures) if one.done() and not one.cancelled() and one.exception())
+            for one in futures:
+                one.cancel()  # nobody waits for those that were not sent yet
             raise RequestRefused(f"{err}{f' (counted from {first * self._most})' if first else ''}") from err
 
     def _send(self) -> None:

@@ -154,7 +154,9 @@ class Fleet:
             version = known.pop((endpoint.instance, endpoint.http), None)
             if version is None:
                 upstream = Upstream(endpoint.http)
-                vectors = Vectors(upstream, endpoint.repository, self._room, endpoint.label, self._are_alike)
+                vectors = Vectors(
+                    upstream, endpoint.repository, self._room, endpoint.label, self._are_alike, served_folder(self.root)
+                )
                 version = Version(
                     endpoint=endpoint, upstream=upstream, vectors=vectors, root=self.root, share=share, shadow=shadow
                 )
@@ -263,6 +265,7 @@ class Fleet:
             tried.add((version.endpoint.instance, version.endpoint.http))
             began = clock()
             half_s = max(0.0, until - began) / 2
+            at_once = version.asking + 1
             try:
                 async with asyncio.timeout(half_s if len(left) > 1 else None):
                     answer = await _timed(version, question, half_s)
@@ -276,7 +279,7 @@ class Fleet:
                 await self.look()  # it may have been replaced while we asked
             else:
                 if same is not None:
-                    self._shadow(version, question, answer, same)
+                    self._shadow(version, question, answer, same, at_once)
                 return version, answer
 
     def _mended(self, version: Version) -> str:
@@ -286,9 +289,14 @@ class Fleet:
         return "; it stands beside the champion, and is started again by itself unless it has ended or is a canary"
 
     def _shadow(
-        self, version: Version, question: Callable[[Version], Awaitable[T]], answer: T, same: Callable[[T, T], bool]
+        self,
+        version: Version,
+        question: Callable[[Version], Awaitable[T]],
+        answer: T,
+        same: Callable[[T, T], bool],
+        at_once: int,
     ) -> None:
-        """Ask shadows what was answered: each at most as many questions at once as whoever answers has, so that seconds of the like are held against each other."""
+        """Ask shadows what was answered: each no more at once than the version had when it was asked, so that seconds of the like are held against each other."""
 
         async def compare(shadow: Version) -> None:
             try:
@@ -304,8 +312,7 @@ class Fleet:
         for shadow in self.versions:
             if not shadow.shadow or shadow is version:
                 continue
-            # each holds what was asked, pictures too; `version.asking` is without what it has just answered
-            if shadow.comparing >= min(version.asking + 1, MOST_COMPARING):
+            if shadow.comparing >= min(at_once, MOST_COMPARING):  # each holds what was asked, pictures too
                 SHADOWED.labels(shadow.label, "skipped").inc()
                 continue
             shadow.comparing += 1
@@ -331,8 +338,9 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], 
         version.asking -= 1
         took_s = time.perf_counter() - began
         VERSIONS.labels(version.label, outcome).inc()
-        VERSION_SECONDS.labels(version.label).observe(took_s)
-        VERSION_SQUARES.labels(version.label).inc(took_s**2)
+        if outcome != "refused":
+            VERSION_SECONDS.labels(version.label).observe(took_s)
+            VERSION_SQUARES.labels(version.label).inc(took_s**2)
 
 
 def _stamp(root: Path) -> object:

@@ -20,7 +20,7 @@ class Room:
 
     Args:
         mb: that the files of both encoders of a version may have, in 2**20 bytes.
-        threads: that run texts, and as many that run pictures, of large encoders.
+        threads: that run texts, and as many that run pictures, of large encoders: of cores that do not share out evenly none is left idle.
     """
 
     mb: float
@@ -30,7 +30,7 @@ class Room:
     def of(cls, workers: int, cgroup: Path = CGROUP) -> "Room":
         """Return that of each of so many workers."""
         mb = SHARE * memory_mb(cgroup) / workers
-        return cls(mb=max(LEAST_MB, min(MOST_MB, mb)), threads=max(1, cores(cgroup / "cpu.max") // workers))
+        return cls(mb=max(LEAST_MB, min(MOST_MB, mb)), threads=-(-cores(cgroup / "cpu.max") // workers))
 
 
 def memory_mb(cgroup: Path) -> float:

@@ -14,10 +14,11 @@ import numpy as np
 
 from components.contracts.errors import CapabilityError, TransientError
 from components.serving.errors import ServerFailed
-from components.serving.gateway.against import ANSWER_S, Against
+from components.serving.gateway.against import ANSWER_S, Against, ServerIsSooner
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.room import MB, TO_OPEN, Room, free_mb
 from components.serving.gateway.stuck import STUCK
+from components.serving.gateway.turn import in_turn
 from components.serving.gateway.upstream import Upstream
 from components.serving.health import TEXT
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("diptych.gateway")
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
+SOONER_TIMES = 3  # that a server is found to be far sooner until it is not held against this process again
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
@@ -38,6 +40,7 @@ class Vectors:
         room: for its encoders here; None where the server makes them all.
         label: of the version, for the log.
         may: says whether they may be made here at the moment.
+        folder: that all workers share, in which one at a time opens encoders; None where there is no other.
 
     Attributes:
         are_open: whether the encoders are open here.
@@ -50,6 +53,7 @@ class Vectors:
         room: Room | None,
         label: str = "",
         may: Callable[[], bool] = lambda: True,
+        folder: Path | None = None,
     ) -> None:
         self._upstream, self._repository, self._room, self._label = upstream, repository, room, label
         self._here: InProcess | None = None
@@ -57,6 +61,8 @@ class Vectors:
         self._since = 0.0
         self._said = ""
         self._may = may
+        self._folder = folder
+        self._later = 0
         self._opening = None if room is None else asyncio.create_task(self._open(room, 0.0))
 
     @property
@@ -109,7 +115,8 @@ class Vectors:
         while True:
             await asyncio.sleep(wait_s)
             try:
-                self._here, self._since = await self._alike(room), time.monotonic()
+                async with in_turn(self._folder):
+                    self._here, self._since = await self._alike(room), time.monotonic()
                 IN_PROCESS.inc()
                 self._say("made in this process")
                 break
@@ -130,6 +137,12 @@ class Vectors:
         here = await asyncio.to_thread(_opened, self._repository, room.threads)
         try:
             (await Against.of(self._upstream, here)).check()
+        except ServerIsSooner as err:  # which it may have been while somebody kept this process busy
+            here.close()
+            self._later += 1
+            if self._later < SOONER_TIMES:
+                raise TransientError(str(err)) from err
+            raise
         except BaseException:
             here.close()
             raise

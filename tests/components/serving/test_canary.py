@@ -1,12 +1,14 @@
 """What speaks against a canary: its failures, its seconds, the scores of its best answers; and what shows nothing."""
 
+import math
+
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError
-from components.serving.canary import Counts, counted, fault_of_canary, furthest
+from components.serving.canary import Counts, Judged, counted, furthest, slower
 from components.serving.gateway import metrics
 
 RULES = Deploying()
@@ -17,7 +19,12 @@ SPREAD = 0.1  # standard deviation of the seconds, of their mean
 
 def took(*seconds):
     """Counts of a version whose answers took so long."""
-    return Counts(answered=len(seconds), seconds=sum(seconds), squares=sum(its**2 for its in seconds))
+    return Counts(
+        answered=len(seconds),
+        timed=len(seconds),
+        seconds=sum(seconds),
+        squares=sum(its**2 for its in seconds),
+    )
 
 
 def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
@@ -27,9 +34,30 @@ def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
         answered=answered,
         failed=failed,
         seconds=(answered + failed) * mean_ms / 1000,
+        timed=answered + failed,
         squares=(answered + failed) * (1 + SPREAD**2) * (mean_ms / 1000) ** 2,
         scores={"search": bins},
     )
+
+
+def fault(*looks, rules=RULES, same_space=True):
+    """What is said of the looks, a pair of counts each, of the canary and of what is served, which come one after the other."""
+    judged, said, sums = Judged("new@1", rules, {}), None, [Counts(), Counts()]
+    for look in looks:
+        sums = [plus(*pair) for pair in zip(sums, look, strict=True)]
+        said = said or judged.fault(dict(zip(("new@1", "old@1"), sums, strict=True)), "old@1", same_space)
+    return said
+
+
+def plus(one, other):
+    scores = {
+        route: {at: one.scores.get(route, {}).get(at, 0) + its for at, its in bins.items()}
+        for route, bins in other.scores.items()
+    }
+    return Counts(
+        scores=scores,
+        **{name: getattr(one, name) + getattr(other, name) for name in ("answered", "failed", "seconds", "squares", "timed")},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,7 +69,6 @@ def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
         (counts(answered=3, failed=3), "3 of 6 requests to it failed, and 0 of 100"),
         (counts(answered=0, failed=2), "2 of 2"),
         (counts(mean_ms=14.0), None),
-        (counts(mean_ms=16.0), "3.2 times"),
         (counts(low=0.5), None),
         (counts(low=0.7), "0.70 apart"),
         (counts(answered=10, mean_ms=500.0, low=1.0), None),  # too few to compare
@@ -49,34 +76,70 @@ def counts(answered=100, failed=0, mean_ms=5.0, low=0.0):
     ],
 )
 def test_what_speaks_against_it(canary, says):
-    found = fault_of_canary(canary, counts(), RULES)
+    found = fault((canary, counts()))
     assert (found is None) if says is None else (says in found)
 
 
 def test_failures_that_the_other_has_too_do_not_speak_against_it():
-    assert fault_of_canary(counts(failed=5), counts(failed=5), RULES) is None
-    assert fault_of_canary(counts(failed=5), counts(failed=1), RULES) is None, "which may be chance"
-    assert fault_of_canary(counts(failed=20), counts(failed=1), RULES) is not None
+    assert fault((counts(failed=5), counts(failed=5))) is None
+    assert fault((counts(failed=5), counts(failed=1))) is None, "which may be chance"
+    assert fault((counts(failed=20), counts(failed=1))) is not None
 
 
-def test_seconds_speak_against_it_by_their_mean_and_where_that_is_no_chance():
+def test_it_is_slower_by_its_mean_and_where_that_is_no_chance():
     served = took(*[0.0025] * 200)
-    assert fault_of_canary(took(*[0.0025] * 19, 0.5), served, RULES) is None, "one was held up"
-    assert fault_of_canary(took(*[0.0025] * 12, *[0.03] * 8), served, RULES) is None, "some were, at once"
-    assert "4.8 times" in fault_of_canary(took(*[0.012] * 19, 0.0128), served, RULES)
-    assert "10.2 times" in fault_of_canary(took(*[0.0025] * 900, *[0.2333] * 100), served, RULES), "a tenth is, always"
-    assert fault_of_canary(took(*[0.04] * 20), took(*[0.0025] * 19, 0.2), RULES) is None, "the other was held up"
+    assert slower(took(*[0.0025] * 19, 0.5), served, RULES) is None, "one was held up"
+    assert slower(took(*[0.0025] * 12, *[0.03] * 8), served, RULES) is None, "some were, at once"
+    assert "4.8 times" in slower(took(*[0.012] * 19, 0.0128), served, RULES)
+    assert "10.2 times" in slower(took(*[0.0025] * 900, *[0.2333] * 100), served, RULES), "a tenth is, always"
+    assert slower(took(*[0.04] * 20), took(*[0.0025] * 19, 0.2), RULES) is None, "the other was held up"
+    assert slower(took(*[0.016] * 100), took(*[0.005] * 100), RULES) is not None
+    assert slower(took(0.5), took(0.0025), RULES) is None, "one answer says nothing of others"
+
+
+def test_seconds_speak_against_it_where_the_answers_behind_a_pause_are_as_slow():
+    served, slow, well = took(*[0.0025] * 200), took(*[0.012] * 19, 0.0128), took(*[0.0025] * 40)
+    paused = took(*[0.0025] * 13, *[0.5] * 7)
+    assert slower(paused, served, RULES) is not None, "seven that one pause held up look like no chance"
+    assert fault((slow, served)) is None
+    assert "4.8 times" in fault((slow, served), (slow, served))
+    assert fault((paused, served), (well, served)) is None
+    assert fault((paused, served), (well, served), (slow, served), (well, served)) is None
+    assert fault((slow, served), (took(0.012, 0.0121), served)) is None, "two are too few to tell"
+    assert fault((slow, served), (took(0.012, 0.0121), served), (slow, served)) is not None
+
+
+def test_a_suspicion_stands_until_there_is_enough_to_tell():
+    judged, served, slow = Judged("new@1", RULES, {}), took(*[0.0025] * 200), took(*[0.012] * 19, 0.0128)
+    assert judged.fault({"new@1": slow, "old@1": served}, "old@1", True) is None
+    assert "4.8 times" in judged.suspicion
+    few = {"new@1": plus(slow, took(*[0.0025] * 5)), "old@1": plus(served, served)}
+    assert judged.fault(few, "old@1", True) is None
+    assert judged.suspicion is not None
+    enough = {"new@1": plus(slow, took(*[0.0025] * 20)), "old@1": plus(served, served)}
+    assert judged.fault(enough, "old@1", True) is None
+    assert judged.suspicion is None
+
+
+def test_what_the_other_did_before_its_first_request_is_not_held_against_it():
+    """Such as answers of another kind: in the gateway's own process, until it knew of the canary."""
+    quick, usual = took(*[0.0005] * 1000), took(*[0.0025] * 50)
+    assert slower(usual, plus(quick, usual), RULES) is not None, "else it would be"
+    assert fault((Counts(), quick), (usual, usual), (usual, usual)) is None
+    judged = Judged("new@1", RULES, {})
+    judged.fault({"old@1": quick}, "old@1", True)
+    assert judged.counts({"new@1": usual, "old@1": plus(quick, usual)}).asked == 50
+
+
+def test_scores_of_two_spaces_have_no_common_scale():
+    assert fault((counts(low=1.0), counts()), same_space=False) is None
+    assert "apart" in fault((counts(low=1.0), counts()))
 
 
 def test_the_error_of_a_mean_is_that_of_a_sample():
     assert took(1.0, 2.0, 3.0, 6.0).error_s == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2)
     assert took(0.1, 0.1, 0.1).error_s == pytest.approx(0, abs=1e-9)
-    assert took(0.1).error_s == took().error_s == 0
-
-
-def test_scores_of_two_spaces_have_no_common_scale():
-    assert fault_of_canary(counts(low=1.0), counts(), RULES, same_space=False) is None
-    assert "apart" in fault_of_canary(counts(low=1.0), counts(), RULES)
+    assert took(0.1).error_s == took().error_s == math.inf
 
 
 def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkeypatch):
@@ -88,8 +151,9 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
 
     def one(outcome="answered", score=0.2):
         asked.labels("a@1", outcome).inc()
-        seconds.labels("a@1").observe(0.5)
-        squares.labels("a@1").inc(0.25)
+        if outcome != "refused":
+            seconds.labels("a@1").observe(0.5)
+            squares.labels("a@1").inc(0.25)
         if outcome == "answered":
             scores.labels("a@1", "search").observe(score)
 
@@ -98,9 +162,11 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     one(score=0.05)
     one("failed")
     one("refused")
+    one("given up")
     now = counted(generate_latest(registry).decode())["a@1"].since(before)
     assert (now.answered, now.failed, now.asked) == (1, 1, 2)
-    assert (now.seconds, now.squares) == (1.5, 0.75)
+    assert (now.timed, now.seconds, now.squares) == (3, 1.5, 0.75)
+    assert (now.mean_s, now.error_s) == (0.5, 0)
     assert now.scores == {"search": {0.1: 1.0, 0.3: 1.0, float("inf"): 1.0}}
 
 

@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import socket
 import time
 
 import pytest
 
+from components.serving import kept_worker
 from components.serving.kept_worker import LONGEST_WAIT_S, STEADY_S, Backoff, Worker
 
 
@@ -89,3 +91,35 @@ def test_a_worker_that_ran_for_long_counts_as_one_that_ended_once(failing, clock
     clock[0] += STEADY_S + 1
     ended(worker, command)
     assert waits(capfd) == [1, 2, 1]
+
+
+@pytest.fixture
+def vmstat(monkeypatch, tmp_path):
+    """Where the system says how many processes it has ended for want of memory."""
+    path = tmp_path / "vmstat"
+    path.write_text("nr_free_pages 7\noom_kill 3\n")
+    monkeypatch.setattr(kept_worker, "VMSTAT", path)
+    return path
+
+
+def test_one_that_the_system_ends_for_want_of_memory_broke(failing, vmstat, capfd):
+    worker, command = failing
+    worker.look_after(command)
+    vmstat.write_text("nr_free_pages 0\noom_kill 4\n")
+    worker._process.send_signal(signal.SIGKILL)
+    worker._process.wait(60)
+    assert worker.look_after(command), "whoever comes in its place takes as much again"
+    assert worker.broke
+    assert "a worker ended with code -9, since memory had run out; another starts in 1 s" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_one_that_somebody_ends_did_not_break(failing, vmstat, capfd, number):
+    worker, command = failing
+    worker.look_after(command)
+    if number == signal.SIGTERM:
+        vmstat.unlink()
+    worker._process.send_signal(number)
+    worker._process.wait(60)
+    assert not worker.look_after(command)
+    assert f"a worker ended with code {-number}; another starts in 1 s" in capfd.readouterr().out

@@ -79,6 +79,20 @@ def test_the_place_of_a_broken_sample_is_told_though_it_lies_in_a_later_call():
     asyncio.run(scene())
 
 
+def test_what_is_left_of_a_request_with_a_broken_sample_is_not_sent():
+    async def scene() -> None:
+        model = Model()
+        model.open.set()
+        batcher = Batcher(model, most=1, at_once=1)
+        with pytest.raises(RequestRefused, match="sample 0 is broken"):
+            await batcher.rows([b"broken", *[b"a"] * 20])
+        await batcher.rows([b"bb"])
+        assert model.calls.count([b"a"]) < 5, "but for what was sent before anybody knew"
+        assert not batcher._waiting
+
+    asyncio.run(scene())
+
+
 def test_a_server_that_fails_fails_all_of_the_call():
     async def scene() -> None:
         model = Model()

@@ -1,5 +1,7 @@
 """Several versions behind one gateway, on real servers: shares, names, a shadow, and one that goes away."""
 
+import asyncio
+import operator
 import re
 import shutil
 import signal
@@ -17,6 +19,7 @@ from components.contracts.errors import ConfigError
 from components.serving import Client
 from components.serving.canary import counted
 from components.serving.endpoint import read_endpoint, write_endpoint
+from components.serving.gateway.fleet import MOST_COMPARING, Fleet
 from components.serving.process import running as running_processes
 from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.sweep import STUB
@@ -218,6 +221,36 @@ def test_a_shadow_that_hangs_holds_no_more_requests_than_are_asked_of_the_champi
         assert skipped(client) - before == 29, "one client has one question at a time"
     finally:
         beside.endpoint.process.send(signal.SIGCONT)
+
+
+@pytest.mark.parametrize(("at_once", "asked"), [(1, 1), (6, 6), (12, MOST_COMPARING)])
+def test_a_shadow_is_asked_as_many_at_once_as_the_champion_was_up_to_a_few(root, client, at_once, asked):
+    shared(root, client, 0.0, shadow=True)
+
+    async def scene():
+        of_champion, of_shadow, all_asked = [], [], asyncio.Event()
+
+        async def question(version):
+            if version.shadow:
+                of_shadow.append(version)
+                await asyncio.Event().wait()
+            of_champion.append(version)
+            await all_asked.wait()  # so that they are answered together, as those of a batch are
+            return version.label
+
+        async with Fleet(root) as fleet:
+            asks = [asyncio.create_task(fleet.ask(None, question, same=operator.eq)) for _ in range(at_once)]
+            while len(of_champion) < at_once:
+                await asyncio.sleep(0)
+            all_asked.set()
+            await asyncio.gather(*asks)
+            await asyncio.sleep(0)
+            first = len(of_shadow)
+            await fleet.ask(None, question, same=operator.eq)
+            await asyncio.sleep(0)
+            return first, len(of_shadow)
+
+    assert asyncio.run(scene()) == (asked, asked), "nor more while it has not answered"
 
 
 def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):

@@ -27,6 +27,7 @@ from components.serving.gateway.in_process import InProcess
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.room import Room
 from components.serving.gateway.settings import Settings
+from components.serving.gateway.turn import POLL_S, in_turn
 from components.serving.gateway.upstream import Upstream
 from components.serving.gateway.vectors import Vectors
 from components.serving.odd_samples import odd_pictures, odd_texts
@@ -152,10 +153,6 @@ def other_background(repository: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"background": [0, 0, 0]}))
 
 
-def nothing(repository: Path) -> None:
-    """It is as it was, and its server is faster than is allowed for."""
-
-
 def too_many_bytes(repository: Path) -> None:
     """Such as a table of a text's tokens, which is no weight."""
 
@@ -163,7 +160,7 @@ def too_many_bytes(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"), (nothing, "times as fast, by a GPU or several cores at once, and more than 0 times count"),
+        (other_weights, "ServerFailed: the encoders give other vectors"), (other_background, "ServerFailed: the encoders give other vectors"), (other_code, "another version of diptych"),
         (too_many_bytes, "MB together, and 0 are a worker's part"),
         (no_graph, "/image_encoder/1/model.onnx cannot be loaded"), (no_tokenizer, "StaleArtifact: they cannot be loaded (Exception: No such file"),
         (other_length, "StaleArtifact: the graph that gives text_embeds cannot be run"),
@@ -173,14 +170,12 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     endpoint, client, repository, harm, why, caplog, monkeypatch
 ):
     monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
-    if harm is nothing:
-        monkeypatch.setattr(against, "LONE_TIMES", 0.0)
     harm(repository)
 
     async def scene(vectors):
         await until(lambda: caplog.records)
         tried = vectors._wait_s
-        if harm not in (other_code, nothing, too_many_bytes):  # which may come right
+        if harm not in (other_code, too_many_bytes):  # which may come right
             await until(lambda: vectors._wait_s >= 4 * tried)
         else:
             await vectors._opening
@@ -193,6 +188,69 @@ def test_encoders_that_are_not_the_servers_are_not_run_and_the_log_says_why_once
     assert np.array_equal(pictures, client.embed_image([RED]))
     (record,) = caplog.records
     assert why in record.getMessage()
+
+
+def test_a_server_that_is_found_to_be_sooner_three_times_makes_them_for_good(endpoint, client, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    monkeypatch.setattr(against, "LONE_TIMES", 0.0)
+    found = []
+    monkeypatch.setattr(
+        against.Against, "check", lambda self, check=against.Against.check: found.append(self) or check(self)
+    )
+
+    async def scene(vectors):
+        await vectors._opening
+        assert not vectors.here
+        return await vectors.embed_text(["red"])
+
+    with caplog.at_level(logging.WARNING, "diptych.gateway"):
+        assert np.array_equal(made(endpoint, endpoint.repository, scene), client.embed_text(["red"]))
+    assert len(found) == 3
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert all("times as fast, by a GPU or several cores at once, and more than 0 times count" in one for one in said)
+    assert said[0].startswith("made by its server, not in this process yet: TransientError: it makes")
+    assert said[-1].startswith("made by its server, not in this process: it makes")
+
+
+def test_a_server_that_was_sooner_once_is_held_against_again(endpoint, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    times = iter([0.0, *[1e9] * 9])
+    monkeypatch.setattr(
+        against.Against,
+        "check",
+        lambda self, check=against.Against.check: (
+            monkeypatch.setattr(against, "LONE_TIMES", next(times)) or check(self)
+        ),
+    )
+
+    async def scene(vectors):
+        await vectors._opening
+        assert vectors.here
+
+    made(endpoint, endpoint.repository, scene)
+    assert len(caplog.records) == 2
+
+
+def test_one_at_a_time_opens_encoders(endpoint, tmp_path):
+    async def play():
+        upstream = Upstream(endpoint.http)
+        async with in_turn(tmp_path):
+            vectors = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+            await asyncio.sleep(3 * POLL_S)
+            assert not vectors._opening.done()
+            assert vectors._here is None
+        await asyncio.wait_for(vectors._opening, 60)
+        assert vectors.here
+        async with in_turn(tmp_path):
+            waiting = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+            await asyncio.sleep(POLL_S)
+            waiting.close()
+            await asyncio.sleep(2 * POLL_S)
+            assert waiting._opening.cancelled(), "who waits can be let go of"
+        vectors.close()
+        await upstream.close()
+
+    asyncio.run(play())
 
 
 def test_the_server_is_asked_until_they_are_open_and_has_to_answer_first(endpoint, client, caplog, monkeypatch):

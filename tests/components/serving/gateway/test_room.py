@@ -24,6 +24,7 @@ def machine(monkeypatch):
         (16, None, None, Room(mb=512, threads=1)),
         (1, 4 * 2**30, "250000 100000", Room(mb=512, threads=2)),
         (4, 2 * 2**30, "50000 100000", Room(mb=LEAST_MB, threads=1)),
+        (3, 64 * 2**30, "400000 100000", Room(mb=MOST_MB, threads=2)),
         (32, 2**40, "9900000 100000", Room(mb=256, threads=1)),
     ],
 )
