@@ -26,7 +26,7 @@ class Deploying:
 
     Args:
         canary: shares of the requests, 0 to 1, rising, that a new version gets before it gets all; none: all at once.
-        step_s: seconds that each of them lasts, and as many more where a version may be too slow.
+        step_s: seconds that each of them lasts, and the last as many more where a version may be too slow.
         shadow: whether it is asked beside the one that is served instead, and answers nobody, as long as the steps would take.
         requests: answers that either side must have given before their seconds and scores are compared.
         errors: how much larger its share of failed requests may be.

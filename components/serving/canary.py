@@ -53,7 +53,10 @@ class Counts:
         """Return the standard error of the mean seconds of a question; infinite for fewer than two, which say nothing of how they vary."""
         if self.timed < 2:
             return math.inf
-        return math.sqrt(max(0.0, self.squares - self.timed * self.mean_s**2) / (self.timed - 1) / self.timed)
+        spread = self.squares - self.timed * self.mean_s**2
+        if spread < -1e-9 * self.squares:  # the two were read a moment apart, and one answered between
+            return math.inf
+        return math.sqrt(max(0.0, spread) / (self.timed - 1) / self.timed)
 
     def since(self, before: "Counts") -> "Counts":
         """Return what has come after an earlier look; all of it where the gateway was started again meanwhile, which begins at 0."""
@@ -118,17 +121,20 @@ class Judged:
         began: label -> what was counted before it was asked.
 
     Attributes:
-        suspicion: why it may be too slow, as far as was seen; None where nothing says so.
+        suspicion: why it may be too slow, as far as was seen, until there is enough to tell; None where nothing says so.
     """
 
     def __init__(self, label: str, rules: Deploying, began: Mapping[str, Counts]) -> None:
         self._label = label
         self._rules = rules
-        self._began = self._timed = began
+        self._began = self._timed = self._last = began
         self.suspicion: str | None = None
 
     def fault(self, now: Mapping[str, Counts], served: str, same_space: bool) -> str | None:
         """Return why it must not go on, beside the version that is served, by what is counted now; None where nothing speaks against it."""
+        if any(now.get(name, Counts()).timed < its.timed for name, its in self._last.items()):
+            self._began, self._timed, self.suspicion = {}, {}, None  # the gateway was started again, and counts from 0
+        self._last = now
         if not self.counts(now).asked:  # the other answered alone so far, and maybe where it is quicker
             self._began = self._timed = now
         ours, theirs = self.counts(now), _since(self._began, now, served)

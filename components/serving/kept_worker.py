@@ -1,6 +1,8 @@
 """One process of the gateway, started again when it ends, and ended where it hangs."""
 
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,7 +75,7 @@ class Worker:
         self._pulse: Pulse | None = None
         self._backoff = Backoff()
         self._since = 0.0
-        self._killed = 0
+        self._killed = 0.0
         self.broke = False
 
     def look_after(self, command: tuple[int, dict[str, str]]) -> bool:
@@ -88,17 +90,22 @@ class Worker:
             say(f"a worker (process {self._process.pid}) has answered nothing for {self._hang_s:g} s; it is killed")
             self._process.kill()
             self._process.wait()
+            self._killed = math.inf  # for no want of memory
             self.broke = self.broke or self._pulse.has_begun
-        if self._process is not None and self._process.poll() is not None:
-            self._ended(self._process)
+        if self._process is not None:
+            killed = killed_for_memory()  # before it is known to be alive
+            if self._process.poll() is None:
+                self._killed = killed
+            else:
+                self._ended(self._process, killed > self._killed)
         if self._process is None and self._backoff.ready():
             self._start(*command)
         return self.broke and not before
 
-    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
+    def _ended(self, process: "subprocess.Popen[bytes]", for_memory: bool) -> None:
         if time.monotonic() - self._since > STEADY_S:
             self._backoff.went_well()
-        for_memory = process.returncode == -signal.SIGKILL and killed_for_memory() > self._killed
+        for_memory = for_memory and process.returncode == -signal.SIGKILL
         self.broke = self.broke or for_memory or process.returncode in CRASHES or process.returncode == CODE
         wait_s = self._backoff.failed()
         why = ", since memory had run out" if for_memory else ""
@@ -139,10 +146,10 @@ class Worker:
 def killed_for_memory() -> int:
     """Return how many processes of this machine the system has ended for want of memory, those of containers too; 0 where it does not tell."""
     try:
-        said = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
-        return int(said.get("oom_kill", 0))
-    except (OSError, ValueError):
+        found = re.search(r"^oom_kill (\d+)$", VMSTAT.read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
         return 0
+    return int(found[1]) if found else 0
 
 
 def say(text: str) -> None:

@@ -245,8 +245,8 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
     try:
         timeline.step(root, "parity", asked)
         judged = Judged(label, rules, counts_of(root))
-        for share in rules.canary:
-            _watch(root, endpoint, 0.0 if rules.shadow else share, rules, judged)
+        for at, share in enumerate(rules.canary, 1):
+            _watch(root, endpoint, 0.0 if rules.shadow else share, rules, judged, at == len(rules.canary))
             what = "shadow" if rules.shadow else f"canary {share:.0%}"
             timeline.step(root, what, _fares(judged.counts(counts_of(root))))
         take_over(root, endpoint, handed)
@@ -257,8 +257,8 @@ def _served(root: Path, folder: Path, label: str, rules: Deploying, timeline: Ti
     return endpoint
 
 
-def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, judged: Judged) -> None:
-    """Let a canary have a share for `rules.step_s` seconds, and for as many more where it may be too slow. ServerFailed or ParityFailed as soon as something speaks against it."""
+def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, judged: Judged, last: bool) -> None:
+    """Let a canary have a share for `rules.step_s` seconds, and the last one for as many more where it may be too slow. ServerFailed or ParityFailed as soon as something speaks against it."""
     until, renewed = time.monotonic() + rules.step_s, float("-inf")
     while True:
         if time.monotonic() - renewed > LEASE_S / 4:
@@ -269,9 +269,10 @@ def _watch(root: Path, endpoint: Endpoint, share: float, rules: Deploying, judge
             raise ServerFailed(f"the server of {endpoint.label} ended while it had {share:.0%} of the requests.")
         main, now = read_routes(root).main, counts_of(root)
         fault = judged.fault(now, main.label if main else "", same_space=main is None or main.space == endpoint.space)
-        left_s = until - time.monotonic() + (rules.step_s if judged.suspicion else 0.0)
+        suspicion = judged.suspicion if last else None
+        left_s = until - time.monotonic() + (rules.step_s if suspicion else 0.0)
         if left_s <= 0:
-            fault = fault or judged.suspicion
+            fault = fault or suspicion
         if fault:
             raise ParityFailed(f"{endpoint.label} was taken back: {fault}.")
         if left_s <= 0:

@@ -25,6 +25,7 @@ from tests.empty_store import lay_empty_store
 
 REPOSITORY = Path(__file__).parents[2]
 LARGE = 8_000_000
+SLOW = 1_500  # rows and columns of matrices that a slow encoder multiplies
 
 
 def make_place(root: Path) -> Path:
@@ -71,7 +72,7 @@ def make_version(
     Args:
         seed: of its weights.
         right: queries of sixty that it answers rightly.
-        spoil: `nan`: an encoder gives no numbers; `graph`: one cannot be loaded; `wide`: its index is of other vectors. `large`: it is well, and its
+        spoil: `nan`: an encoder gives no numbers; `slow`: one takes long over each; `graph`: one cannot be loaded; `wide`: its index is of other vectors. `large`: it is well, and its
             index has LARGE bytes.
         held_to: a version of the same seed, whose pictures its texts find; they did so for as many of the sixty.
     """
@@ -122,6 +123,8 @@ def _spoil(package: Path, how: str) -> None:
                 values = onnx.numpy_helper.to_array(weights) * np.float32("nan")
                 weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
         onnx.save(model, str(graph))
+    elif how == "slow":
+        _slow_down(package / "text_encoder.onnx")
     elif how == "wide":
         index = np.load(package / "index.npy")
         np.save(package / "index.npy", np.concatenate([index, index], axis=1), allow_pickle=False)
@@ -135,6 +138,27 @@ def _spoil(package: Path, how: str) -> None:
             ["a red square"] * rows,
             ["tiny"] * rows,
         )
+
+
+def _slow_down(graph: Path) -> None:
+    """Have a graph multiply large matrices of what it is given, and add nothing of that to what it gives."""
+    model = onnx.load(str(graph))
+    given = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["quick" if name == given else name for name in node.output]
+    for name, value in (("side", np.array([SLOW, SLOW])), ("nothing", np.float32(0))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    nodes = [
+        ("ReduceMax", ["quick"], "most", {"keepdims": 0}),
+        ("Expand", ["most", "side"], "large", {}),
+        ("MatMul", ["large", "large"], "larger", {}),
+        ("ReduceMean", ["larger"], "mean", {"keepdims": 0}),
+        ("Mul", ["mean", "nothing"], "none", {}),
+        ("Add", ["quick", "none"], given, {}),
+    ]
+    model.graph.node.extend(onnx.helper.make_node(kind, taken, [made], **how) for kind, taken, made, how in nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(graph))
 
 
 def flip_a_byte(root: Path, version: ModelVersion) -> None:

@@ -243,6 +243,20 @@ def test_a_shadow_is_asked_and_answers_nobody_until_it_takes_over(root, store, f
     rules(root, shadow=False, canary=[0.05, 0.25], step_s=0.3)
 
 
+def test_one_that_takes_much_longer_over_each_is_taken_back(root, store, first):
+    before = read_endpoint(root).label
+    slow = make_version(root, store, seed=70, right=60, spoil="slow")
+    store.client.set_model_version_tag("tiny", slow.version, VERDICT, "approved")
+    ask(store, slow)
+    rules(root, canary=[0.1, 0.5], step_s=10.0)
+    with asked_all_the_time(root, clients=4) as counts:
+        rolled = rollout(root, "tiny", store)
+    assert (rolled.outcome, rolled.label, counts["failed"]) == ("refused", before, 0), rolled.sentence
+    assert re.search(r"was taken back: it takes \S+ ms a request, \S+ times what the version beside", rolled.sentence)
+    assert by_alias(store, "tiny", "champion").label == before
+    rules(root, canary=[0.05, 0.25], step_s=0.3)
+
+
 def test_a_rollback_stops_a_deploy_and_that_is_the_way_back(root, store, first):
     served = read_endpoint(root).label
     version = make_version(root, store, seed=60, right=60)

@@ -13,7 +13,6 @@ import numpy as np
 
 from components.contracts.errors import CapabilityError
 from components.serving.errors import ServerFailed
-from components.serving.gateway.stuck import STUCK
 from components.serving.gateway.upstream import Upstream
 from components.serving.odd_samples import odd_pictures, odd_texts
 
@@ -44,7 +43,7 @@ class Against:
 
     @classmethod
     async def of(cls, upstream: Upstream, here: "InProcess") -> "Against":
-        """Ask both; TimeoutError where the server takes ANSWER_S over one, CapabilityError where this process does, which has to end then."""
+        """Ask both; TimeoutError where the server takes ANSWER_S over one, CapabilityError where this process does."""
         found = cls([], [], {})
         asks = [
             *(("text", methodcaller("embed_text", [one])) for one in odd_texts().values()),
@@ -59,7 +58,6 @@ class Against:
                 async with asyncio.timeout(ANSWER_S):
                     found.ours.append(await ask(here))
             except TimeoutError as err:
-                STUCK.set()
                 raise CapabilityError(f"the encoders have been at one {kind} for {ANSWER_S:g} s") from err
             seconds = between - began, time.monotonic() - between
             known = found.seconds.get(kind, seconds)

@@ -1,25 +1,30 @@
-"""One at a time, of all workers of a gateway: opening encoders takes memory that each has seen to be free, and a core that others are timed on."""
+"""One at a time, of all workers of a gateway and all versions in it, opens encoders: that takes memory which each of them has seen to be free."""
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 from pathlib import Path
+from typing import IO
+
+from components.contracts.errors import TransientError
 
 FILE = "opening"
 POLL_S = 0.1
+WAITS_S = 60.0
 
 
-@asynccontextmanager
-async def in_turn(folder: Path | None) -> AsyncIterator[None]:
-    """Hold the turn of a folder, however long that has to be waited for; it goes with its holder. None: there is nobody else."""
-    if folder is None:
-        yield
-        return
-    with (folder / FILE).open("a") as file:
+async def turn(folder: Path) -> IO[str]:
+    """Return the turn of a folder, which is held until it is closed, or its holder ends. TransientError where another has it for WAITS_S."""
+    file, until = (folder / FILE).open("a"), time.monotonic() + WAITS_S
+    try:
         while not _taken(file.fileno()):
+            if time.monotonic() > until:
+                raise TransientError(f"other encoders have been opened for {WAITS_S:g} s")
             await asyncio.sleep(POLL_S)
-        yield
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _taken(descriptor: int) -> bool:

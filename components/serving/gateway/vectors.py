@@ -4,9 +4,11 @@ Axes: N samples, D embedding width.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from components.serving.gateway.against import ANSWER_S, Against, ServerIsSooner
 from components.serving.gateway.metrics import IN_PROCESS
 from components.serving.gateway.room import MB, TO_OPEN, Room, free_mb
 from components.serving.gateway.stuck import STUCK
-from components.serving.gateway.turn import in_turn
+from components.serving.gateway.turn import turn
 from components.serving.gateway.upstream import Upstream
 from components.serving.health import TEXT
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("diptych.gateway")
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
-SOONER_TIMES = 3  # that a server is found to be far sooner until it is not held against this process again
+SOONER_TIMES = 3  # in a row that a server is found to be far sooner, LONGEST_S apart, until it is not held against this process again
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
 
 
@@ -62,7 +64,7 @@ class Vectors:
         self._said = ""
         self._may = may
         self._folder = folder
-        self._later = 0
+        self._sooner = 0
         self._opening = None if room is None else asyncio.create_task(self._open(room, 0.0))
 
     @property
@@ -115,11 +117,17 @@ class Vectors:
         while True:
             await asyncio.sleep(wait_s)
             try:
-                async with in_turn(self._folder):
-                    self._here, self._since = await self._alike(room), time.monotonic()
+                self._here, self._since, self._sooner = await self._alike(room), time.monotonic(), 0
                 IN_PROCESS.inc()
                 self._say("made in this process")
                 break
+            except ServerIsSooner as err:
+                self._sooner += 1
+                if self._sooner == SOONER_TIMES:
+                    self._say(f"made by its server, not in this process: {err}")
+                    break
+                self._say(f"made by its server, not in this process yet: {err}")
+                self._wait_s = LONGEST_S  # what kept this process busy, if that is why, may have ended by then
             except CapabilityError as err:
                 self._say(f"made by its server, not in this process: {err}")
                 break
@@ -134,15 +142,10 @@ class Vectors:
         await asyncio.to_thread(_check, self._repository, room)
         async with asyncio.timeout(ANSWER_S):
             await self._upstream.embed_text([TEXT])  # who does not answer is held against nothing
-        here = await asyncio.to_thread(_opened, self._repository, room.threads)
+        held = contextlib.nullcontext() if self._folder is None else await turn(self._folder)
+        here = await asyncio.to_thread(_opened, self._repository, room, held)
         try:
             (await Against.of(self._upstream, here)).check()
-        except ServerIsSooner as err:  # which it may have been while somebody kept this process busy
-            here.close()
-            self._later += 1
-            if self._later < SOONER_TIMES:
-                raise TransientError(str(err)) from err
-            raise
         except BaseException:
             here.close()
             raise
@@ -180,8 +183,10 @@ def _check(repository: Path, room: Room) -> None:
     check_runnable(repository)
 
 
-def _opened(repository: Path, threads: int) -> "InProcess":
-    """As `open_served`, in a thread."""
-    from components.serving.gateway.in_process import open_served
+def _opened(repository: Path, room: Room, held: AbstractContextManager[object]) -> "InProcess":
+    """As `_check` and `open_served`, in a thread that lets go of what is held when it has done so: whoever waits for it may be cancelled."""
+    with held:
+        _check(repository, room)
+        from components.serving.gateway.in_process import open_served
 
-    return open_served(repository, threads)
+        return open_served(repository, room.threads)

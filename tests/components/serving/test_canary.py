@@ -121,6 +121,17 @@ def test_a_suspicion_stands_until_there_is_enough_to_tell():
     assert judged.suspicion is None
 
 
+def test_a_gateway_that_is_started_again_in_between_counts_from_nothing():
+    judged = Judged("new@1", RULES, {})
+    assert judged.fault({"new@1": took(*[0.02] * 30), "old@1": took(*[0.02] * 100)}, "old@1", True) is None
+    now = {"new@1": took(*[0.0026] * 20), "old@1": took(*[0.0025] * 50)}
+    assert judged.fault(now, "old@1", True) is None
+    assert judged.counts(now).asked == 20
+    now = {"new@1": took(*[0.0026] * 40), "old@1": took(*[0.0025] * 150)}
+    assert judged.fault(now, "old@1", True) is None, "and though it has counted more by now than the one before"
+    assert judged.suspicion is None
+
+
 def test_what_the_other_did_before_its_first_request_is_not_held_against_it():
     """Such as answers of another kind: in the gateway's own process, until it knew of the canary."""
     quick, usual = took(*[0.0005] * 1000), took(*[0.0025] * 50)
@@ -140,6 +151,8 @@ def test_the_error_of_a_mean_is_that_of_a_sample():
     assert took(1.0, 2.0, 3.0, 6.0).error_s == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2)
     assert took(0.1, 0.1, 0.1).error_s == pytest.approx(0, abs=1e-9)
     assert took(0.1).error_s == took().error_s == math.inf
+    torn = Counts(answered=20, timed=20, seconds=20 * 0.0025 + 0.5, squares=19 * 0.0025**2)
+    assert torn.error_s == math.inf, "seconds that were read behind squares say nothing"
 
 
 def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkeypatch):

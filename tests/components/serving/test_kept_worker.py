@@ -117,6 +117,8 @@ def test_one_that_the_system_ends_for_want_of_memory_broke(failing, vmstat, capf
 def test_one_that_somebody_ends_did_not_break(failing, vmstat, capfd, number):
     worker, command = failing
     worker.look_after(command)
+    vmstat.write_text("oom_kill 4\n")  # somebody else's
+    worker.look_after(command)
     if number == signal.SIGTERM:
         vmstat.unlink()
     worker._process.send_signal(number)
