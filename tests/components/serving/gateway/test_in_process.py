@@ -247,8 +247,9 @@ def test_one_at_a_time_opens_encoders_and_one_that_is_let_go_of_meanwhile_holds_
 
     async def play():
         upstream = Upstream(endpoint.http)
-        first, *others = (Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path) for _ in range(3))
+        first = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
         await until(lambda: begun)
+        others = [Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path) for _ in range(2)]
         first.close()
         await asyncio.wait_for(asyncio.gather(*(one._opening for one in others)), 60)
         assert all(one.here for one in others)
