@@ -9,9 +9,11 @@ import pytest
 from onnx import numpy_helper
 
 from components.contracts.errors import CapabilityError
+from components.serving.gateway import against
 from components.serving.gateway import vectors as vectors_of_gateway
 from components.serving.gateway.against import Against
 from components.serving.gateway.in_process import FEW, SMALL, Split, open_served, split
+from components.serving.gateway.upstream import Upstream
 from components.serving.graph import LARGE
 from components.serving.package import Package
 from components.serving.repository import EACH, ENCODERS, HERE, write_repository
@@ -80,6 +82,24 @@ def test_a_server_that_is_far_sooner_with_a_lone_sample_is_asked(text_s, picture
     with pytest.raises(CapabilityError, match=f"of a lone {kind} 2.1 times as fast"):
         Against(row, row, {"text": (0.01, text_s), "picture": (0.01, picture_s)}).check()
     Against(row, row, {"text": (0.01, 0.019), "picture": (0.01, 0.019)}).check()
+
+
+def test_encoders_that_hang_at_a_sample_are_not_asked(endpoint, monkeypatch):
+    monkeypatch.setattr(against, "ANSWER_S", 3.0)
+
+    class Hangs:
+        async def embed_text(self, texts):
+            await asyncio.Event().wait()
+
+    async def play():
+        upstream = Upstream(endpoint.http)
+        try:
+            await Against.of(upstream, Hangs())
+        finally:
+            await upstream.close()
+
+    with pytest.raises(CapabilityError, match="the encoders have been at one text for 3 s"):
+        asyncio.run(play())
 
 
 def test_encoders_wait_for_memory(endpoint, caplog, monkeypatch):
