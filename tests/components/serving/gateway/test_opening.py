@@ -1,0 +1,105 @@
+"""When a worker of the gateway opens encoders: one of all at a time, and no more where their server is found to be far sooner."""
+
+import asyncio
+import logging
+import time
+from itertools import pairwise
+
+import numpy as np
+
+from components.serving.gateway import against
+from components.serving.gateway import turn as turns
+from components.serving.gateway import vectors as vectors_of_gateway
+from components.serving.gateway.turn import POLL_S
+from components.serving.gateway.upstream import Upstream
+from components.serving.gateway.vectors import Vectors
+from tests.components.serving.gateway.test_in_process import ROOM, made, until
+
+
+def test_a_server_that_is_found_to_be_sooner_three_times_makes_them_for_good(endpoint, client, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "LONGEST_S", 0.01)
+    monkeypatch.setattr(against, "LONE_TIMES", 0.0)
+    found = []
+    monkeypatch.setattr(
+        against.Against, "check", lambda self, check=against.Against.check: found.append(self) or check(self)
+    )
+
+    async def scene(vectors):
+        await vectors._opening
+        assert not vectors.here
+        return await vectors.embed_text(["red"])
+
+    with caplog.at_level(logging.WARNING, "diptych.gateway"):
+        assert np.array_equal(made(endpoint, endpoint.repository, scene), client.embed_text(["red"]))
+    assert len(found) == 3
+    said = [record.getMessage().partition(" are ")[2] for record in caplog.records]
+    assert all("times as fast, by a GPU or several cores at once, and more than 0 times count" in one for one in said)
+    assert said[0].startswith("made by its server, not in this process yet: it makes")
+    assert said[-1].startswith("made by its server, not in this process: it makes")
+
+
+def test_a_server_that_was_sooner_once_is_held_against_again(endpoint, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "LONGEST_S", 0.01)
+    times = iter([0.0, *[1e9] * 9])
+    monkeypatch.setattr(
+        against.Against,
+        "check",
+        lambda self, check=against.Against.check: (
+            monkeypatch.setattr(against, "LONE_TIMES", next(times)) or check(self)
+        ),
+    )
+
+    async def scene(vectors):
+        await vectors._opening
+        assert vectors.here
+
+    made(endpoint, endpoint.repository, scene)
+    assert len(caplog.records) == 2
+
+
+def test_one_at_a_time_opens_encoders_and_one_that_is_let_go_of_meanwhile_holds_its_turn_until_it_has(
+    endpoint, tmp_path, monkeypatch
+):
+    opened, begun = vectors_of_gateway._opened, []
+
+    def slowly(*args):
+        begun.append(time.monotonic())
+        time.sleep(5 * POLL_S)  # as a large one takes
+        return opened(*args)
+
+    monkeypatch.setattr(vectors_of_gateway, "_opened", slowly)
+
+    async def play():
+        upstream = Upstream(endpoint.http)
+        first = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+        await until(lambda: begun)
+        others = [Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path) for _ in range(2)]
+        first.close()
+        await asyncio.wait_for(asyncio.gather(*(one._opening for one in others)), 60)
+        assert all(one.here for one in others)
+        for one in others:
+            one.close()
+        await upstream.close()
+
+    asyncio.run(play())
+    assert len(begun) == 3
+    assert min(later - one for one, later in pairwise(begun)) >= 5 * POLL_S
+
+
+def test_whoever_waits_too_long_for_its_turn_says_so_and_tries_again(endpoint, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(turns, "WAITS_S", 0.3)
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+
+    async def play():
+        upstream = Upstream(endpoint.http)
+        held = await turns.turn(tmp_path)
+        vectors = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+        await until(lambda: caplog.records)
+        held.close()
+        await asyncio.wait_for(vectors._opening, 60)
+        assert vectors.here
+        vectors.close()
+        await upstream.close()
+
+    asyncio.run(play())
+    assert "TransientError: other encoders have been opened for 0.3 s" in caplog.records[0].getMessage()
