@@ -66,5 +66,6 @@ def lines(said: str, found: "Exported") -> Iterator[str]:
         yield f"loaded by {found.by}, unit rows of pictures differ from ours by at most {furthest}"
     yield from found.varied
     yield from found.apart
+    yield from found.left_out
     yield f"in {its.folder}; it is loaded by"
     yield f"  {found.load}"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.contracts.errors import ConfigError, DiptychError
-from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS
+from components.contracts.model_files import ADAPTED, MODEL, MODEL_FILES, WEIGHTS, model_digest
 from components.contracts.sealed import sha256_of
 from components.recipes.hub import SCHEME
 from components.recipes.starts import made_by
@@ -103,17 +103,23 @@ def new_folder(place: Path) -> Iterator[Path]:
 
 
 def _copied(folder: Path, root: Path, name: str) -> str:
-    """Return the folder of a copy, which is known by its weights."""
-    missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
-    if missing:
+    """Return the folder of a copy, which is known by all of its files: the same weights with another tokenizer or transform are another model."""
+    if missing := _missing(folder):
         raise ConfigError(f"{folder} lacks {', '.join(missing)}, so it holds no model of ours. Name another.")
-    place = Path(MODELS) / f"{name}-{sha256_of(folder / WEIGHTS)[:8]}"
+    digest = model_digest(folder)
+    place, by_weights = (Path(MODELS) / f"{name}-{by[:8]}" for by in (digest, sha256_of(folder / WEIGHTS)))
+    if not _missing(root / by_weights) and model_digest(root / by_weights) == digest:
+        return by_weights.as_posix()  # as a copy of before is called, which params.yaml names
     if not (root / place).exists():
         with new_folder(root / place) as made:
             made.mkdir()
             for file in MODEL_FILES:
                 shutil.copyfile(folder / file, made / file)
     return place.as_posix()
+
+
+def _missing(folder: Path) -> list[str]:
+    return [file for file in MODEL_FILES if not (folder / file).is_file()]
 
 
 def _imported(place: Path, root: Path, name: str) -> str:

@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 
 from components.contracts.errors import CapabilityError, ConfigError, DataError
-from components.contracts.model_files import TOKENIZER, TRANSFORMS
+from components.contracts.model_files import ADAPTED, MODEL, TOKENIZER, TRANSFORMS
 from components.contracts.sealed import MANIFEST
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
@@ -24,7 +24,7 @@ from components.recipes.interop import Moved, moved, pixels_of, whole_folder, wr
 from components.recipes.read_there import PACKAGES, ask, reader_of
 from components.recipes.their_files import Library
 from components.serving.export import ImageEncoder, TextEncoder, compare, export
-from components.serving.labels import measured_labels
+from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import seal
 from components.serving.package import Package
 from components.serving.repository import write_repository
@@ -55,6 +55,7 @@ class Exported:
         load: a line of Python, or the command, that loads it.
         apart: in what pictures are prepared otherwise there, in words.
         varied: what was measured of encoders in smaller numbers, in words; nothing where none were asked for.
+        left_out: what there is no place for there, and where it lies, in words.
     """
 
     model: Moved
@@ -64,17 +65,18 @@ class Exported:
     load: str
     apart: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def export_model(path: Path, to: To, out: Path, variant: Kind | None = None, root: Path | None = None) -> Exported:
-    """Write the model of a folder to `out`, a new folder, and return what was found when it was read again there.
+    """Write the model of a folder to `out`, a new folder, and return what was found when it was read again there; labels that it tells apart go where there is a place for them.
 
     Args:
         variant: smaller numbers, of which each encoder gets those that are worth it.
         root: of the workspace that has the package's pictures, which `variant` is measured by.
 
     Raises ConfigError for a model without weights and an `out` that holds something, CapabilityError for what the library has no place
-    for, for a variant that is not worth it or of what is no package, StaleArtifact for a package that is not what was packaged, DataError for a difference of more than TOLERANCE; nothing is kept then.
+    for, for a variant that is not worth it or of what is no package, StaleArtifact for a package that is not what was packaged and for labels that do not fit, DataError for a difference of more than TOLERANCE; nothing is kept then.
     """
     package = Package.verify(path) if (path / MANIFEST).is_file() and (path / PACKED).is_file() else None
     embedder = read_given(path).encoder
@@ -89,19 +91,29 @@ def export_model(path: Path, to: To, out: Path, variant: Kind | None = None, roo
             "triton; or leave --variant out."
         )
     varied: tuple[str, ...] = ()
+    labels_in = labels_beside(path)
+    labels = Labels.read(labels_in) if labels_in else None
     with whole_folder(out) as folder:
         if to in LIBRARIES:
             by, furthest = _theirs(embedder, to, folder)
         else:
             write = _graphs if to == "onnx" else _repository
-            by, furthest = f"onnxruntime {onnxruntime.__version__}", write(embedder, package, folder)
+            by, furthest = f"onnxruntime {onnxruntime.__version__}", write(embedder, package, labels, folder)
             if variant is not None and package is not None:
                 inner = "{}.onnx" if to == "onnx" else "{}/1/model.onnx"
                 varied = vary(package, {name: folder / inner.format(name) for name in ENCODERS}, variant, root)
     return Exported(
         model=moved(out, embedder.model), to=to, by=by, furthest=furthest, load=load_line(to, out, embedder),
         apart=apart(embedder.preprocess) if to in LIBRARIES else (), varied=varied,
+        left_out=left_out(labels, labels_in) if to in LIBRARIES and labels and labels_in else (),
     )  # fmt: skip
+
+
+def labels_beside(path: Path) -> Path | None:
+    """Return the folder with the labels of a model of ours or a package: its own, or of what `diptych adapt` left the one above; None where there are none."""
+    places = [path] if (path / MODEL).is_file() else []  # what is called so in a folder of theirs is of another kind
+    places += [path.parent] if path.name == "model" and (path.parent / ADAPTED).is_file() else []
+    return next((place for place in places if all((place / name).is_file() for name in LABEL_FILES)), None)
 
 
 def load_line(to: To, out: Path, embedder: Embedder) -> str:
@@ -130,6 +142,16 @@ def apart(preprocess: Preprocess) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def left_out(labels: Labels, folder: Path) -> tuple[str, ...]:
+    """Return that labels are not in what is written, in words; nothing where there are none."""
+    if not labels.labels:
+        return ()
+    return (
+        f"its {len(labels.labels):,} labels are not in it, since there is no place for them there: they are told apart by labels.npy, as {folder / LABEL_FILES[0]} says, "
+        "and go along --to onnx or triton",
+    )
+
+
 def _theirs(embedder: Embedder, to: To, folder: Path) -> tuple[str | None, dict[str, float]]:
     library = LIBRARIES[to]
     write_theirs(embedder, library, folder)
@@ -152,11 +174,13 @@ def _theirs(embedder: Embedder, to: To, folder: Path) -> tuple[str | None, dict[
     return by, furthest
 
 
-def _graphs(embedder: Embedder, package: Package | None, folder: Path) -> dict[str, float]:
-    """Write both encoders with tokenizer and transform; those of a package are copied, and compared again."""
+def _graphs(embedder: Embedder, package: Package | None, labels: Labels | None, folder: Path) -> dict[str, float]:
+    """Write both encoders with tokenizer, transform and labels; the encoders of a package are copied, and compared again."""
     pixels, ids = _pixels(embedder), embedder.vocabulary(TEXTS).ids
     embedder.vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(embedder.preprocess.to_json(), encoding="utf-8")
+    if labels:
+        labels.write(folder)
     if package is None:
         found = export(embedder.model, folder, pixels, ids, OPSET, TOLERANCE)
         return {"image": found["image_encoder"], "text": found["text_encoder"]}
@@ -166,10 +190,10 @@ def _graphs(embedder: Embedder, package: Package | None, folder: Path) -> dict[s
     return _compared(embedder, {name: folder / f"{name}.onnx" for name in ENCODERS})
 
 
-def _repository(embedder: Embedder, package: Package | None, folder: Path) -> dict[str, float]:
+def _repository(embedder: Embedder, package: Package | None, labels: Labels | None, folder: Path) -> dict[str, float]:
     """Write the repository that is served of a package; of a model alone, what needs no index."""
     with tempfile.TemporaryDirectory() as scratch:
-        whole = package or _packed(embedder, Path(scratch) / "package")
+        whole = package or _packed(embedder, labels, Path(scratch) / "package")
         made = write_repository(whole, folder / ".repository")
     for one in made.iterdir():
         one.rename(folder / one.name)
@@ -177,11 +201,11 @@ def _repository(embedder: Embedder, package: Package | None, folder: Path) -> di
     return _compared(embedder, {name: folder / name / "1" / "model.onnx" for name in ENCODERS})
 
 
-def _packed(embedder: Embedder, folder: Path) -> Package:
-    """Return a model as a package that answers with vectors and shares of labels, and searches nothing."""
+def _packed(embedder: Embedder, labels: Labels | None, folder: Path) -> Package:
+    """Return a model as a package that answers with vectors and shares of labels, its own or any that are named, and searches nothing."""
     folder.mkdir()
-    _graphs(embedder, None, folder)
-    measured_labels(folder / "none", embedder.texts, embedder.model.width, embedder.logit_scale).write(folder)
+    none = measured_labels(folder / "none", embedder.texts, embedder.model.width, embedder.logit_scale)
+    _graphs(embedder, None, labels or none, folder)
     digest = seal(folder, {})
     files = {path.name: "" for path in folder.iterdir() if path.name != MANIFEST}
     return Package(path=folder, digest=digest, files=files)

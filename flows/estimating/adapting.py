@@ -63,7 +63,8 @@ def _outside(asked: Here, here: Path) -> Taken:
         found = clocked(private(Path(made)).parent, command, "adapt", PYTHONPATH=str(CODE))
         done = json.loads((out / "adapted.json").read_text(encoding="utf-8"))
     ahead = heats_ahead(
-        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"] + done["general"], done["batch"], most)
+        done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"] + done["general"], done["batch"], most),
+        untuned=done["without"].get("tuning", ""),
     )  # fmt: skip
     return raced("adapt", found, ahead)
 

@@ -24,12 +24,14 @@ class Ahead:
         least_s: seconds that the first heats took, below which no budget will do.
         steps: of a first heat.
         wished: whether there is no longer one because none is asked for, with time left.
+        untuned: why no way that tunes ran, so that labels are told apart by those that tune nothing; "" where one did.
     """
 
     heats: Sequence[Heat]
     least_s: float
     steps: int = FIRST
     wished: bool = False
+    untuned: str = ""
 
     @property
     def seconds(self) -> float:
@@ -39,6 +41,8 @@ class Ahead:
     @property
     def in_words(self) -> str:
         """What the budget has room for."""
+        if self.untuned:
+            return f"nothing is tuned: {self.untuned.removesuffix('.')}"
         if not self.heats:
             why = "as many as are asked for" if self.wished else "and no room for more"
             return f"{self.steps} steps of each way, {why}"
@@ -60,8 +64,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def heats_ahead(
-    heats: Sequence[Mapping[str, Any]], marks: Sequence[Mark], order: Sequence[str], budget_s: float, most: int
-) -> Ahead:
+    heats: Sequence[Mapping[str, Any]], marks: Sequence[Mark], order: Sequence[str], budget_s: float, most: int, untuned: str = ""
+) -> Ahead:  # fmt: skip
     """Return what comes after the first heats of a race.
 
     Args:
@@ -70,16 +74,22 @@ def heats_ahead(
         order: in which ways are tried.
         budget_s: seconds for all heats.
         most: steps of the longest heat.
+        untuned: what the race wrote down of why nothing was tuned, which is so of labels and a short budget.
 
     Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
     """
     tried = {heat["name"]: Heat(**dict(heat)) for heat in heats if heat["steps"]}
     names = [name for name in order if name in tried]
     first = {name: tried[name] for name in names}  # a soup of them is none
-    others_s = sum(float(heat["seconds"]) for heat in heats if not heat["steps"])
+    if not names:
+        return Ahead(heats=[], least_s=0.0, untuned=untuned or "no way to tune took part")
+    frozen = [
+        heat for heat in heats if not heat["steps"] and " + " not in heat["name"]
+    ]  # those on top of a tuning come behind the race
+    others_s = sum(float(heat["seconds"]) for heat in frozen)
     a_step = dict(zip(names, paces(marks), strict=True))
     once = {name: max(0.0, first[name].seconds - first[name].steps * a_step[name]) for name in names}
-    usual = median(once.values()) if once else 0.0  # the first heat imports what the others use
+    usual = median(once.values())  # the first heat imports what the others use
 
     def run(name: str, steps: int) -> Heat:
         if steps <= first[name].steps:
@@ -96,9 +106,9 @@ def heats_ahead(
         race(names, noted, budget_s, most, others_s)
         return ran[len(names) :]
 
-    steps = max((heat.steps for heat in first.values()), default=FIRST)
-    ahead = to_come(most) if names else []
-    wished = bool(names) and not ahead and (most <= steps or bool(to_come(UNBOUNDED)))
+    steps = max(heat.steps for heat in first.values())
+    ahead = to_come(most)
+    wished = not ahead and (most <= steps or bool(to_come(UNBOUNDED)))
     least_s = sum(heat.seconds for heat in first.values())
     return Ahead(heats=ahead, least_s=least_s, steps=steps, wished=wished)
 

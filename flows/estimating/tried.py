@@ -256,7 +256,8 @@ def _race(root: Path, recipe: str) -> Taken:
     done, report = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ADAPTED, "metrics.json"))
     arguments = (load_finetuning(root, recipe) or {}).get("init_args", {})
     ahead = heats_ahead(
-        done["heats"], found.marks, list(ways()), float(arguments["budget_s"]), most_of(report["pictures"] + done["general"], report["batch"], race.get("most_steps", 0))
+        done["heats"], found.marks, list(ways()), float(arguments["budget_s"]), most_of(report["pictures"] + done["general"], report["batch"], race.get("most_steps", 0)),
+        untuned=done["without"].get("tuning", ""),
     )  # fmt: skip
     return raced(address("finetune", recipe), found, ahead)
 

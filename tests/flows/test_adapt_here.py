@@ -11,9 +11,9 @@ import yaml
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluator import Evaluator
-from components.contracts.model_files import MODEL_FILES
+from components.contracts.model_files import MODEL_FILES, model_digest
 from components.contracts.progress import silent
-from components.contracts.sealed import digest_of, sha256_of
+from components.contracts.sealed import digest_of
 from components.data.evaluation_set import read_set
 from components.data.manifest import read_manifest
 from components.data.selection import read_pool
@@ -44,11 +44,11 @@ def start(tmp_path, clip, vocabulary):
     return tmp_path / "start"
 
 
-def test_a_model_is_laid_in_once_and_known_by_its_weights(start, tmp_path):
+def test_a_model_is_laid_in_once_and_known_by_its_files(start, tmp_path):
     root = tmp_path / "job"
     root.mkdir()
     place = laid_in(*given_start("start", tmp_path), root)
-    assert place == f"models/start-{sha256_of(start / 'weights.safetensors')[:8]}"
+    assert place == f"models/start-{model_digest(start)[:8]}"
     assert sorted(path.name for path in (root / place).iterdir()) == sorted(MODEL_FILES)
     assert laid_in(*given_start(str(start), root), root) == place
     assert [path.name for path in (root / "models").iterdir()] == [place.removeprefix("models/")], "nothing half done"

@@ -26,6 +26,7 @@ from components.models.towers.text import TextTower
 from components.recipes.trained import load_trained, save_trained
 from components.serving.candidate import Candidate
 from components.serving.command import free_ports
+from components.serving.labels import LABEL_FILES, Labels
 from components.serving.lock import serving_lock
 from components.serving.package import Package
 from components.serving.staging import stage
@@ -225,6 +226,60 @@ def test_graphs_answer_as_the_model_that_adapt_left(diptych, tmp_path, adapted):
     ):  # fmt: skip
         session = onnxruntime.InferenceSession(str(tmp_path / f"graphs/{side}_encoder.onnx"))
         np.testing.assert_allclose(session.run(None, {taken: given.numpy()})[0], own, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture
+def told_apart(adapted, tmp_path) -> Path:
+    """What `diptych adapt` leaves where captions are labels: by which vectors these are told apart lies beside the report."""
+    folder = shutil.copytree(adapted, tmp_path / "told apart")
+    vectors = torch.randn(3, load_trained(folder / "model").model.width, generator=torch.Generator().manual_seed(5))
+    Labels(
+        set="class", templates=("{}",), labels=("cat", "dog"), logit_scale=7.5, sharpness=0.25, vectors=normalize(vectors).numpy(), counts=(2, 1)
+    ).write(folder)  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("place", [".", "model", "beside"])
+@pytest.mark.parametrize("to", ["onnx", "triton"])
+def test_labels_that_were_told_apart_go_along(diptych, tmp_path, told_apart, to, place):
+    """Of what `diptych adapt` left, of the model in it, and of a run's, which has them beside its weights."""
+    if place == "beside":
+        shutil.copytree(told_apart / "model", tmp_path / "beside")
+        for name in LABEL_FILES:
+            shutil.copy(told_apart / name, tmp_path / "beside")
+    named = "beside" if place == "beside" else str(told_apart / place)
+    said(diptych("export", named, "--to", to, "--out", "new", "--json"))
+    there = tmp_path / ("new/zero_shot_classifier/1" if to == "triton" else "new")
+    for name in LABEL_FILES:
+        assert (there / name).read_bytes() == (told_apart / name).read_bytes()
+
+
+def test_labels_that_a_library_has_no_place_for_are_said_to_stay(diptych, tmp_path, told_apart, adapted):
+    code, out, err = diptych("export", str(told_apart), "--to", "hf", "--out", "new")
+    assert (code, err) == (0, "")
+    assert re.search(
+        rf"its 2 labels are not in it.*labels\.npy, as {re.escape(str(told_apart))}/labels\.json says", out
+    )
+    assert "labels are not" not in diptych("export", str(adapted), "--to", "hf", "--out", "plain")[1]
+
+
+def test_another_models_labels_are_not_taken_for_its_own(diptych, tmp_path, told_apart):
+    """Of a folder within that is none of ours, and of one of theirs in which a file is called so."""
+    shutil.copytree(told_apart / "model", told_apart / "other")
+    transformers_("SiglipModel", tmp_path / "theirs")
+    for name in LABEL_FILES:
+        (tmp_path / "theirs" / name).write_text("theirs")
+    for place, named in enumerate((told_apart / "other", tmp_path / "theirs")):
+        said(diptych("export", str(named), "--to", "onnx", "--out", f"new{place}", "--json"))
+        assert not {path.name for path in (tmp_path / f"new{place}").iterdir()} & set(LABEL_FILES)
+
+
+def test_labels_that_do_not_fit_are_refused_and_nothing_is_kept(diptych, tmp_path, told_apart):
+    np.save(told_apart / "labels.npy", np.eye(5, dtype=np.float32))
+    code, out, err = diptych("export", str(told_apart), "--to", "onnx", "--out", "new")
+    assert (code, out) == (1, "")
+    assert "do not fit" in err
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_repository_of_a_model_alone_is_served_by_triton(diptych, tmp_path, adapted):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.contracts.model_files import MODEL_FILES, WEIGHTS
+from components.contracts.model_files import MODEL_FILES, TRANSFORMS, WEIGHTS, model_digest
 from components.contracts.progress import silent
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.manifest import read_manifest
@@ -64,6 +64,33 @@ def test_a_file_is_read_with_what_lies_beside_it_and_called_after_its_folder(roo
     assert given_start("hf/model.safetensors", tmp_path) == (tmp_path / "hf/model.safetensors", "hf")
 
 
+def test_what_lies_beside_the_weights_is_a_start_of_its_own_once_it_is_corrected(root, tmp_path):
+    shutil.copytree(GOLDEN, tmp_path / "hf")
+    shown = tmp_path / "hf/preprocessor_config.json"
+    said = json.loads(shown.read_text()) if shown.exists() else {}
+    shown.write_text(json.dumps({**said, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.5, 0.5]}))
+    wrong = laid_in(*given_start("hf", tmp_path, root=root), root)
+    shown.write_text(json.dumps({**said, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.5, 0.5, 0.5]}))
+    right = laid_in(*given_start("hf", tmp_path, root=root), root)
+    assert wrong != right
+    assert model_digest(root / wrong) != model_digest(root / right)
+    assert start_in("hf", root, tmp_path) == (right, True)
+
+
+def test_a_copy_that_is_called_after_its_weights_is_the_start_while_all_of_it_is_the_same(
+    root, tmp_path, clip, vocabulary
+):
+    (tmp_path / "ours").mkdir()
+    save_trained(tmp_path / "ours", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    called = f"models/ours-{sha256_of(tmp_path / 'ours' / WEIGHTS)[:8]}"
+    shutil.copytree(tmp_path / "ours", root / called)
+    assert laid_in(*given_start("ours", tmp_path, root=root), root) == called, "as params.yaml of before names it"
+    (tmp_path / "ours" / TRANSFORMS).write_text(Preprocess(size=32, trim=True).to_json())
+    place = laid_in(*given_start("ours", tmp_path, root=root), root)
+    assert place == f"models/ours-{model_digest(tmp_path / 'ours')[:8]}"
+    assert start_in(called, root, root) == (called, False), "and what names it has it still"
+
+
 def test_what_a_recipe_begins_from_is_laid_in_where_it_is_not_ours_or_lies_elsewhere(root, tmp_path, clip, vocabulary):
     shutil.copytree(GOLDEN, tmp_path / "hf")
     place, brings = start_in("hf", root, tmp_path)
@@ -107,7 +134,7 @@ def test_a_version_is_taken_from_the_registry_of_the_workspace_around(root, tmp_
     version = register(package, root, open_store(root))
     (package / WEIGHTS).unlink()  # a run has made another since, and the registry has this one
     place = laid_in(*given_start(version.label, tmp_path, root=root), root)
-    assert place == f"models/clip-1-{files[WEIGHTS][:8]}"
+    assert place == f"models/clip-1-{digest_of(files)[:8]}"
     folder, name = given_start(version.label, root)
     assert (sha256_of(folder / WEIGHTS), name) == (files[WEIGHTS], "clip-1")
     with pytest.raises(ConfigError, match=r"has a dvc\.yaml"):
@@ -134,7 +161,7 @@ def test_micro_clip_is_trained_and_taken_and_what_it_learnt_from_is_laid_in(root
     assert (folder.parent, name) == (root / ".diptych/starts", "micro_clip")
     assert (
         laid_in(*given_start("micro_clip", tmp_path, root=root), root)
-        == f"models/micro_clip-{sha256_of(folder / WEIGHTS)[:8]}"
+        == f"models/micro_clip-{model_digest(folder)[:8]}"
     )
     race = race_with({}, folder, root, root)
     laid = laid_at(root, folder)

@@ -94,3 +94,24 @@ def test_ways_that_tune_nothing_take_of_the_budget_and_are_not_run_again():
     )
     assert with_them.seconds < without.seconds
     assert {heat.name for heat in with_them.heats} == set(WAYS)
+
+
+def test_what_came_on_top_of_a_tuning_was_behind_the_race_and_takes_nothing_of_its_budget():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    frozen = {"name": "cache", "steps": 0, "score": 0.9, "seconds": 20.0}
+    on_top = [{**frozen, "name": name} for name in ("lora + cache", "soup of lora and whole + cache")]
+    with_it, without = (
+        heats_ahead([frozen, *heats, *more], marks, WAYS, budget_s=1000.0, most=10**6) for more in (on_top, [])
+    )
+    assert with_it == without
+    assert not heats_ahead([frozen, *heats, *on_top], marks, WAYS, budget_s=51.0, most=400).heats, "and no refusal"
+
+
+def test_labels_for_which_a_budget_has_no_room_to_tune_are_told_apart_all_the_same():
+    """One of three ways was tried, and then there was no room for the others."""
+    _, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    frozen = {"name": "cache", "steps": 0, "score": 0.9, "seconds": 3.0}
+    why = "there are 5 s, but to try each of 3 ways for 8 steps takes about 30 s. Give at least 38 s, or fewer ways."
+    ahead = heats_ahead([frozen], marks[:8], WAYS, budget_s=5.0, most=400, untuned=why)
+    assert (ahead.seconds, ahead.as_json()) == (0.0, {"heats_ahead": [], "first_heats_s": 0.0})
+    assert ahead.in_words == f"nothing is tuned: {why.removesuffix('.')}"
