@@ -25,7 +25,7 @@ def test_three_ranks_equal_one_process_however_rows_travel(mode, kind, ranks):
 
 
 @pytest.mark.parametrize("name", TAKING)
-@pytest.mark.parametrize("mode", ["features", "ring"])
+@pytest.mark.parametrize("mode", ["features", "ring", "detached"])
 def test_a_text_that_does_not_fit_is_of_its_own_picture_alone_on_whichever_rank(mode, name, ranks):
     check_same(ranks[0][f"{name} {mode} unfit"], outcome(name, mode, "unfit"))
 
