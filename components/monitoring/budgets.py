@@ -1,7 +1,8 @@
 """Are requests answered well enough? Errors and seconds against their budgets, from the gateway's counts where it runs, else from its log.
 
 A budget is broken where that is shown: more requests failed, or took longer, than so many of a gateway that just keeps it would by chance
-(binomial, one-sided). That 95% are answered within a time means that 5% may take longer, so both are shares of requests.
+(binomial, one-sided). That 95% are answered within a time means that 5% may take longer, so both are shares of requests. Counts tell how many
+took longer than one of their bounds; between two of them they tell at least and at most, and what that leaves open is not said to be kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,11 @@ class Counts:
         within = {bound: count - before.within.get(bound, 0) for bound, count in self.within.items()}
         return Counts(requests=self.requests - before.requests, failed=self.failed - before.failed, within=within)
 
+    def around(self, seconds: float) -> tuple[float, float]:
+        """Return the bounds next to a time, twice the same where it is one; 0 below the first, inf above the last."""
+        below = max((one for one in self.within if one <= seconds), default=0.0)
+        return below, min((one for one in self.within if one >= seconds), default=inf)
+
     def p95_s(self) -> float | None:
         """Return the seconds that 95% took at most, straight lines between the bounds; None where nothing was counted."""
         last_bound, last_count, all_of_them = 0.0, 0, self.within.get(inf, 0)
@@ -114,10 +120,12 @@ class Budget:
         name: `errors` or `latency`.
         source: `counts` of all requests, or the `log` of a share of them.
         requests: that were looked at.
-        over: how many of them failed, or took too long.
+        over: how many of them failed, or took too long, at least.
+        at_most: how many it may be, where the counts have no bound at the budget; else as many.
+        bounds: of the counts, in milliseconds, that are next to the budget where they have none at it; else empty.
         value: the share that failed, or the milliseconds that 95% took; None where there are none.
         budget: what it may be.
-        p_value: in which share of cases as many would, of a gateway that just keeps it.
+        p_value: in which share of cases `over` would, of a gateway that just keeps it.
         held: whether it is kept.
         says: the same in words.
     """
@@ -126,6 +134,8 @@ class Budget:
     source: str
     requests: int
     over: int
+    at_most: int
+    bounds: tuple[float, ...]
     value: float | None
     budget: float
     p_value: float
@@ -141,47 +151,56 @@ def budgets(counted: Counts | None, logged: Requests, watch: Watch) -> list[Budg
         logged: of the window, for where nothing was counted.
         watch: the numbers.
     """
-    p95_s = watch.p95_ms / 1000
+    p95_s, bounds = watch.p95_ms / 1000, tuple[float, ...]()
     if counted is not None and counted.requests:
         source, requests, failed, p95 = "counts", counted.requests, counted.failed, counted.p95_s()
-        bound = min((one for one in counted.within if one >= p95_s), default=inf)
-        timed = counted.within.get(inf, 0)
-        slow = timed - counted.within.get(bound, 0)
+        timed, (below, above) = counted.within.get(inf, 0), counted.around(p95_s)
+        slow, at_most = (timed - counted.within.get(one, 0) for one in (above, below))
+        if below != above:
+            bounds = tuple(1000 * one for one in (below, above) if 0 < one < inf)
     else:
         source, requests, failed, seconds = "log", len(logged), logged.failed(), logged.seconds()
         timed, slow = len(seconds), int((seconds > p95_s).sum())
-        p95 = float(np.quantile(seconds, 1 - SLOW)) if timed else None
-    share = failed / requests if requests else None
-    found = [
-        _budget("errors", source, requests, failed, share, watch.most_failed, watch.most_failed),
-        _budget("latency", source, timed, slow, None if p95 is None else 1000 * p95, watch.p95_ms, SLOW),
+        at_most, p95 = slow, float(np.quantile(seconds, 1 - SLOW)) if timed else None
+    errors = Budget(
+        name="errors", source=source, requests=requests, over=failed, at_most=failed, bounds=(), value=failed / requests if requests else None,
+        budget=watch.most_failed, p_value=_by_chance(failed, requests, watch.most_failed), held="cannot tell", says="",
+    )  # fmt: skip
+    latency = Budget(
+        name="latency", source=source, requests=timed, over=slow, at_most=at_most, bounds=bounds, value=None if p95 is None else 1000 * p95,
+        budget=watch.p95_ms, p_value=_by_chance(slow, timed, SLOW), held="cannot tell", says="",
+    )  # fmt: skip
+    shown = fallen({one.name: one.p_value for one in (errors, latency)}, watch.alpha)
+    might = fallen({"errors": errors.p_value, "latency": _by_chance(at_most, timed, SLOW)}, watch.alpha)
+    return [
+        _held(errors, "errors" in shown, False, watch),
+        _held(latency, "latency" in shown, "latency" in might - shown, watch),
     ]
-    shown = fallen({one.name: one.p_value for one in found}, watch.alpha)
-    return [_held(one, one.name in shown, watch) for one in found]
 
 
-def _budget(
-    name: str, source: str, requests: int, over: int, value: float | None, budget: float, share: float
-) -> Budget:
+def _by_chance(over: int, requests: int, share: float) -> float:
+    """Return in which share of cases as many of the requests are over, where so large a share is."""
     from scipy.stats import binom  # a second to import
 
-    p_value = float(binom.sf(over - 1, requests, share)) if requests else 1.0
-    return Budget(
-        name=name, source=source, requests=requests, over=over, value=value, budget=budget, p_value=p_value, held="cannot tell", says=""
-    )  # fmt: skip
+    return float(binom.sf(over - 1, requests, share)) if requests else 1.0
 
 
-def _held(one: Budget, broken: bool, watch: Watch) -> Budget:
-    held: Held = "broken" if broken else "cannot tell" if one.requests < watch.least_rows else "kept"
+def _held(one: Budget, broken: bool, maybe: bool, watch: Watch) -> Budget:
+    few = one.requests < watch.least_rows
+    held: Held = "broken" if broken else "cannot tell" if few or maybe else "kept"
+    over = f"{one.over:,}" if one.over == one.at_most else f"{one.over:,} to {one.at_most:,}"
     seen = (
-        f"{one.over:,} of {one.requests:,} requests failed ({one.over / max(one.requests, 1):.2%}), and {one.budget:.2%} may"
+        f"{over} of {one.requests:,} requests failed ({one.over / max(one.requests, 1):.2%}), and {one.budget:.2%} may"
         if one.name == "errors"
-        else f"{one.over:,} of {one.requests:,} requests took more than {one.budget:g} ms, and {SLOW:.0%} may"
+        else f"{over} of {one.requests:,} requests took more than {one.budget:g} ms, and {SLOW:.0%} may"
     )
-    few = (
-        f"; {watch.least_rows - one.requests} more are needed to tell that it is kept" if held == "cannot tell" else ""
-    )
-    return replace(one, held=held, says=f"{seen}{few}")
+    needed = ""
+    if held == "cannot tell" and few:
+        needed = f"; {watch.least_rows - one.requests} more are needed to tell that it is kept"
+    elif held == "cannot tell":
+        counts = " or ".join(f"{bound:g}" for bound in one.bounds)
+        needed = f"; to tell, give monitor.p95_ms a bound that the gateway counts by, such as {counts}"
+    return replace(one, held=held, says=f"{seen}{needed}")
 
 
 def over_time(windows: Sequence[Requests]) -> tuple[list[float | None], list[float | None]]:
