@@ -24,6 +24,7 @@ ASKING = (
     "/v1/classify",
     "/v1/feedback",
 )  # what is counted: the routes that the log has too
+START = "diptych_start_time_seconds"  # when the counts began
 TURNED_AWAY = "none"  # the route of requests that were answered before they had one, such as those of which there are too many at once
 
 
@@ -35,18 +36,20 @@ class Counts:
         requests: all of them.
         failed: by our fault.
         within: seconds -> how many took so long or less; inf -> all.
+        began: when it began to count, in seconds since 1970; None of one that does not tell.
     """
 
     requests: int = 0
     failed: int = 0
     within: Mapping[float, int] = field(default_factory=dict)
+    began: float | None = None
 
     @classmethod
     def read(cls, exposition: str) -> "Counts":
         """Return those of Prometheus' text format, as GET /metrics gives it."""
         from prometheus_client.parser import text_string_to_metric_families
 
-        requests, failed, within = 0, 0, dict[float, int]()
+        requests, failed, within, began = 0, 0, dict[float, int](), None
         for family in text_string_to_metric_families(exposition):
             for sample in family.samples:
                 route, ours = sample.labels.get("route"), int(sample.labels.get("status", 0)) >= 500
@@ -56,16 +59,20 @@ class Counts:
                 elif sample.name == "diptych_request_seconds_bucket" and route in ASKING:
                     bound = float(sample.labels["le"])
                     within[bound] = within.get(bound, 0) + int(sample.value)
-        return cls(requests=requests, failed=failed, within=within)
+                elif sample.name == START:
+                    began = sample.value
+        return cls(requests=requests, failed=failed, within=within, began=began)
 
     @classmethod
     def of_version(cls, exposition: str, label: str) -> "Counts":
         """Return those of the questions to one version; what a client did wrong is in none."""
         from prometheus_client.parser import text_string_to_metric_families
 
-        requests, failed, within = 0, 0, dict[float, int]()
+        requests, failed, within, began = 0, 0, dict[float, int](), None
         for family in text_string_to_metric_families(exposition):
             for sample in family.samples:
+                if sample.name == START:
+                    began = sample.value
                 if sample.labels.get("version") != label:
                     continue
                 if sample.name == "diptych_version_requests_total" and sample.labels["outcome"] != "refused":
@@ -74,25 +81,33 @@ class Counts:
                 elif sample.name == "diptych_version_seconds_bucket":
                     bound = float(sample.labels["le"])
                     within[bound] = within.get(bound, 0) + int(sample.value)
-        return cls(requests=requests, failed=failed, within=within)
+        return cls(requests=requests, failed=failed, within=within, began=began)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Counts":
         """Return what `as_json` wrote."""
         within = {float(bound): int(count) for bound, count in values["within"].items()}
-        return cls(requests=int(values["requests"]), failed=int(values["failed"]), within=within)
+        return cls(
+            requests=int(values["requests"]), failed=int(values["failed"]), within=within, began=values.get("began")
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as JSON."""
         within = {str(bound): count for bound, count in self.within.items()}
-        return {"requests": self.requests, "failed": self.failed, "within": within}
+        return {"requests": self.requests, "failed": self.failed, "within": within, "began": self.began}
 
     def since(self, before: "Counts | None") -> "Counts":
         """Return what came after; all where the gateway was started again meanwhile, which begins at 0."""
-        if before is None or before.requests > self.requests or before.failed > self.failed:
+        if before is None or self._began_after(before):
             return self
         within = {bound: count - before.within.get(bound, 0) for bound, count in self.within.items()}
-        return Counts(requests=self.requests - before.requests, failed=self.failed - before.failed, within=within)
+        return replace(
+            self, requests=self.requests - before.requests, failed=self.failed - before.failed, within=within
+        )
+
+    def _began_after(self, before: "Counts") -> bool:
+        """Return whether the gateway was started again since an earlier look: it says so, or has counted less."""
+        return self.began != before.began or self.requests < before.requests or self.failed < before.failed
 
     def around(self, seconds: float) -> tuple[float, float]:
         """Return the bounds next to a time, twice the same where it is one; 0 below the first, inf above the last."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from components.contracts.monitor import Watch
 from components.monitoring.budgets import Counts, budgets, over_time
 from components.monitoring.requests import Requests
+from components.serving.gateway.metrics import START, exposition
 from components.serving.gateway.samples import SCHEMA
 from tests.components.monitoring.conftest import NOW
 
@@ -61,6 +62,20 @@ def test_what_was_counted_since_begins_anew_with_a_new_gateway():
     assert now.since(before) == Counts(requests=50, failed=1, within={0.05: 0, 0.1: 47, 1.0: 50, inf: 50})
     assert counted(20, 0).since(before) == counted(20, 0)
     assert now.since(None) == now
+
+
+def test_a_new_gateway_that_has_counted_more_than_the_one_before_is_told_by_when_it_began():
+    before = Counts(requests=100, within={0.1: 0, inf: 100}, began=1_000.5)
+    now = Counts(requests=150, within={0.1: 150, inf: 150}, began=2_000.25)
+    assert now.since(Counts.from_json(before.as_json())) == now
+    assert now.since(replace(now, requests=100, within={0.1: 100, inf: 100})).requests == 50
+    of_an_older_diptych = {name: its for name, its in before.as_json().items() if name != "began"}
+    assert now.since(Counts.from_json(of_an_older_diptych)) == now, "whose gateway did not tell"
+
+
+def test_when_a_gateway_began_is_read_as_it_writes_it():
+    said = exposition().decode()
+    assert Counts.read(said).began == Counts.of_version(said, "clip@1").began == START._value.get()
 
 
 def test_p95_lies_between_the_bounds():
