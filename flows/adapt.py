@@ -14,17 +14,21 @@ from components.contracts.errors import ConfigError
 from components.evaluation.adapting import advice
 from components.evaluation.wording import percent
 from components.stages.events import Teller
+from components.stages.lock import hold
 from flows.adapt_general import Beside
 from flows.adapt_pools import HEATS, pools_of
 
 if TYPE_CHECKING:
     from components.contracts.progress import Progress
+    from components.evaluation.embedding import Embedder
     from components.finetuning.augment import Augment
     from components.finetuning.labels.choice import Ask
+    from components.recipes.given_model import GivenModel
     from components.stages.adapt import Adapted
+    from components.stages.elsewhere import Halved
 
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
-MODEL, REPORT, DATA = "model", "adapted.json", ".data"
+MODEL, REPORT, DATA, LOCK = "model", "adapted.json", ".data", "lock"
 SHOWN = 5  # labels in a line
 
 
@@ -69,23 +73,17 @@ class Asked:
 def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     """Leave in `out` the adapted model, and what was found as adapted.json; until then the heats, with which the same command goes on.
 
-    Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is.
+    Raises ConfigError, DataError or CapabilityError for what cannot be read or tuned, before anything is, and Busy where somebody adapts into `out`.
     """
     from components.data.evaluation_set import read_set
     from components.evaluation.embedding import Embedder
-    from components.finetuning.continued import UNKNOWN
     from components.recipes.given_model import read_given
-    from components.recipes.trained import save_trained
-    from components.stages.adapt import adapt as adapted
     from components.stages.elsewhere import of_set
-    from components.stages.general import general_sets
     from components.stages.raced import check
     from components.stages.racing_ways import taking_part
-    from components.stages.recalled import known_by
     from flows.data.check import source_of
 
-    if (out / REPORT).exists():
-        raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
+    _check_free(out, asked.start)
     given = read_given(asked.start)
     if not isinstance(given.encoder, Embedder) or given.described is None:
         raise ConfigError(
@@ -97,21 +95,53 @@ def adapt(asked: Asked, here: Path, out: Path, as_json: bool) -> None:
     taking_part(plain.ways)
     if asked.recalled:
         source_of(asked.recalled, here)  # says what is wrong with it before anything is made
-    out.mkdir(parents=True, exist_ok=True)
+    (out / HEATS).mkdir(parents=True, exist_ok=True)
+    with hold(out / HEATS / LOCK, str(out)):
+        _check_free(out, asked.start)  # by now another may have ended here
+        _adapt(asked, given, given.encoder, others, here, out, as_json)
+
+
+def _check_free(out: Path, start: Path) -> None:
+    """Raise ConfigError where something of this name is there that this command has not begun."""
+    if (out / REPORT).exists():
+        raise ConfigError(f"{out / REPORT} is there already, and nothing is written over. Name a new folder: --to DIR.")
+    if (out / MODEL).exists() and (not (out / HEATS).exists() or (out / MODEL).resolve() == start.resolve()):
+        raise ConfigError(
+            f"{out / MODEL} is there already, where the adapted model would lie, and nothing is written over. Name a new folder: --to DIR."
+        )
+
+
+def _adapt(
+    asked: Asked,
+    given: "GivenModel",
+    encoder: "Embedder",
+    others: "Sequence[Halved]",
+    here: Path,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from components.finetuning.continued import UNKNOWN
+    from components.recipes.trained import save_trained
+    from components.stages.adapt import adapt as adapted
+    from components.stages.general import general_sets
+    from components.stages.recalled import known_by
+
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
-    beside = Beside.of(asked, here, out, told).fit(asked, pools, given.encoder)
+    beside = Beside.of(asked, here, out, told).fit(asked, pools, encoder)
     recall = beside.recall(asked.recall)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
-            given.encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
+            encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=beside.batch, ask=asked.ask, by=beside.ways, augment=asked.augment, recall=recall,
             most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN,
         )  # fmt: skip
-    (out / MODEL).mkdir(exist_ok=True)
-    save_trained(
-        out / MODEL, given.encoder.model, dict(given.described), given.encoder.vocabulary, given.encoder.preprocess
-    )
+    half_model = out / HEATS / MODEL
+    for left in (half_model, out / MODEL):  # of a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
+    half_model.mkdir()
+    save_trained(half_model, encoder.model, dict(given.described or {}), encoder.vocabulary, encoder.preprocess)
+    half_model.rename(out / MODEL)
     if found.served:
         found.served.write(out)
     said = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts.errors import ConfigError, DataError
+from flows.adapt_pools import HEATS
 
 if TYPE_CHECKING:
     from components.contracts.progress import Progress
@@ -51,7 +52,7 @@ class Beside:
         from components.finetuning.raced import SCENES
         from components.stages.learnt import Learnt
         from components.stages.racing_ways import CONTINUED
-        from components.stages.recalled import general_pictures
+        from components.stages.recalled import general_pictures, without_those_of
         from flows.data.check import source_of
 
         plain = cls.said(asked)
@@ -64,7 +65,8 @@ class Beside:
             if learnt is not None:
                 plain = replace(plain, as_trained=learnt.optimisation)
                 if not asked.recalled and (unsaid or recalls):
-                    plain = replace(plain, named=learnt.selection, pool=learnt.pictures(), views=learnt.views)
+                    left = without_those_of(learnt.pictures(), [], _taken_down(learnt.owner))
+                    plain = replace(plain, named=learnt.selection, pool=left, views=learnt.views)
         except DataError as err:  # taken down, others were brought in since, or there is no record that could be read
             print(
                 f"what {asked.start} learnt from is not all there any more, so it is not learnt from again: {err}",
@@ -75,7 +77,7 @@ class Beside:
         if not recalls:
             return plain
         source = source_of(asked.recalled, here) if asked.recalled else build_source(SCENES)
-        return replace(plain, named=asked.recalled or "scenes", pool=general_pictures(source, out, told))
+        return replace(plain, named=asked.recalled or "scenes", pool=general_pictures(source, out / HEATS, told))
 
     @classmethod
     def said(cls, asked: "Asked") -> "Beside":
@@ -107,6 +109,14 @@ class Beside:
         if self.pool is None:
             return None
         return Recall(pool=self.pool, weight=weight, share=self.replay, views=makeable(self.views))
+
+
+def _taken_down(owner: Path | None) -> frozenset[str]:
+    """Return the digests that must not be used any more where pictures lie, though they still do until the workspace is run again."""
+    from components.validation.takedown import LIST, read_takedown
+
+    listed = owner and owner / LIST
+    return read_takedown(listed).digests if listed and listed.is_file() else frozenset()
 
 
 def root_of(start: Path) -> Path | None:

@@ -20,7 +20,7 @@ HEADLINES = ("retrieval.pair.image_to_text.recall_at_1", "retrieval.pair.text_to
 
 
 def recipes(root: Path) -> list[dict[str, Any]]:
-    """Return what `diptych recipes --json` prints, a recipe a row: name, paper, seed, claim, status, evidence.
+    """Return what `diptych recipes --json` prints, a recipe a row: name, paper, claim, status, evidence.
 
     status is the verdict of `diptych prove` (`holds`, `does not hold`, `underpowered`), without one `measured` or `not run`; or
     `broken`, and then `evidence` is the fault: one recipe's is no other's. `proof` is what the verdict rests on, or null;
@@ -52,7 +52,7 @@ def as_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield f"{'*' if row['chosen'] else ' '} {row['name']}: {row['status']}"
         if row["status"] != "broken":
-            yield f"    {row['title']} ({row['year']}, arXiv:{row['arxiv']}, seed {row['seed']})"
+            yield f"    {row['title']} ({row['year']}, arXiv:{row['arxiv']})"
             yield f"    claims   {row['claim']}"
         yield f"    evidence {row['evidence']}"
         if row.get("proof"):

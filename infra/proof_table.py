@@ -45,7 +45,7 @@ def row_of(recipe: Mapping[str, Any]) -> str:
             f"[*{proof['outcome']}*]({kept}), {len(proof['seeds'])} seeds, {proof['machine']}, `{proof['commit'][:7]}`"
         )
     numbers = "<br>".join(of_proof(proof)) if proof else ""
-    paper = f"[{recipe['seed']}](https://arxiv.org/abs/{recipe['arxiv']}), {recipe['year']}"
+    paper = f"[{recipe['arxiv']}](https://arxiv.org/abs/{recipe['arxiv']}), {recipe['year']}"
     return f"| `{recipe['name']}` | {paper} | {recipe['claim']} | {verdict} | {numbers} |"
 
 

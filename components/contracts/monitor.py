@@ -21,7 +21,7 @@ class Watch:
         least_rows: distinct vectors, scores of a language, or requests, below which nothing is said to be well.
         most_rows: of either side that are compared; more cost time, and show shifts that are of no use to know.
         most_failed: share of requests, 0 to 1, that may fail by our fault (status 500 and above).
-        p95_ms: milliseconds within which 95% of the requests have to be answered.
+        p95_ms: milliseconds within which 95% of the requests have to be answered; at a bound of the gateway's counts that can always be told.
         cool_down_h: hours in which an action is not asked for again.
         rollback_within_min: minutes after a deploy in which a broken budget is put down to it.
     """

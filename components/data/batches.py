@@ -86,7 +86,8 @@ class StepBatches(Dataset[Made]):
             has none of these and lends another, and of each label of the data which group a sample is of, -1 where of none; and `clusters`,
             several of each, where the selection has them. Where one asks for mentions, `spans` has them under its name.
         more: name -> further views, several of each picture if need be.
-        negatives: key -> texts that its picture does not fit, all of which a step reads with it, as `negative`; a batch without any has none.
+        negatives: key -> texts that its picture does not fit, all of which a step reads with it, as `negative`; a batch without any has none, and
+            of another each part has as many.
 
     Raises ConfigError for captions that are taken apart, or chosen, where teachers read all of them whole, and for mentions in what
     is taken apart, DataError for kinds of captions that no sample has, and for mentions that nobody looked for.
@@ -163,6 +164,7 @@ class StepBatches(Dataset[Made]):
         """Return a batch before its pictures are shown."""
         draw = torch.Generator().manual_seed(seed_of(self.seed, "batch", step))
         rows = torch.tensor(self.order.at(step))
+        wrong = self.negatives.of_part(rows, self.part)
         captions, count = self.captions[CAPTION], self.texts[CAPTION].count
         first = captions.choose(rows, draw)[:, None] if count == 1 else captions.choose_some(rows, draw, count)
         chosen = {CAPTION: first}
@@ -180,8 +182,7 @@ class StepBatches(Dataset[Made]):
         batch = Batch(
             keys=tuple(self.pairs.keys[row] for row in rows.tolist()),
             images={},
-            texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()}
-            | self.negatives.of_rows(rows),
+            texts={name: self._texts(name, chosen[pick.of or name], step) for name, pick in self.texts.items()} | wrong,
             ids={name: numbers[rows] for name, numbers in self.known.items()},
             said=said,
             spans={name: one.spans(chosen[name][self.part].flatten()) for name, one in self.mentions.items()},

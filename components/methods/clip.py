@@ -10,7 +10,7 @@ from inspect import signature
 import torch
 from torch import Tensor
 
-from components.contracts.batch import Batch, Texts
+from components.contracts.batch import Batch
 from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
 from components.contracts.gathered import Gathered
@@ -54,7 +54,8 @@ class Clip(Method):
             logits["bias"] = self.model.logit_scale.bias
         against: dict[str, Tensor | Directions] = {}
         if (wrong := batch.texts.get(NEGATIVE)) is not None:
-            against = {"more_texts": self.model.encode_text(wrong).pooled, "mask": own_alone(*sides, wrong)}
+            unfit = self.gather(self.model.encode_text(wrong).pooled, wrong.owner, len(batch))
+            against = {"more_texts": unfit.local, "mask": own_alone(*sides, unfit)}
         return Losses(
             terms={"contrast": self.objective(*sides, **logits, **against)},
             seen={name: value.detach() for name, value in logits.items()},
@@ -82,15 +83,13 @@ def labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
     return shown if shown is None or owner is None else shown[owner], batch.texts["caption"].labels()
 
 
-def own_alone(images: Gathered, texts: Gathered, wrong: Texts) -> Directions:
-    """Return a mask in which all pairs take part, and each further text stands before its own pictures alone; True [R C + N] and [R2 C2].
+def own_alone(images: Gathered, texts: Gathered, unfit: Gathered) -> Directions:
+    """Return a mask in which all pairs take part, and each of N further texts stands before its own pictures alone; True [R C + N] and [R2 C2].
 
     Args:
-        wrong: N texts of this rank, whose owners are its samples by number.
+        unfit: whose local rows they are.
     """
-    assert wrong.owner is not None
-    mine = images.local_samples() - images.local_samples().min()
-    own = mine[:, None] == wrong.owner[None]
+    own = images.local_samples()[:, None] == unfit.local_samples()[None]
     return Directions(
         image_to_text=torch.cat([own.new_ones(len(images.local), len(texts.all)), own], 1),
         text_to_image=own.new_ones(len(texts.local), len(images.all)),

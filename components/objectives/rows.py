@@ -1,6 +1,6 @@
 """Cross-entropy of rows of scores, each against the column, or the distribution over columns, that is right for it.
 
-Axes: R rows, C columns, K columns that `right` and `mask` speak of; those after them belong to nothing and take part.
+Axes: R rows, C columns, K columns that `right` speaks of, M that `mask` does; those after them belong to nothing, or take part.
 """
 
 import torch
@@ -17,7 +17,7 @@ def row_losses(
     right: Right,
     smoothing: float = 0.0,
     weights: Float[Tensor, " R"] | None = None,
-    mask: Bool[Tensor, "R K"] | None = None,
+    mask: Bool[Tensor, "R M"] | None = None,
 ) -> Float[Tensor, " R"]:
     """Return nats of each row, times its weight. Smoothing gives nothing to what the mask keeps out."""
     if right.is_floating_point():

@@ -40,7 +40,7 @@ class SlotWise(Wrapper):
         more_images: Float[Tensor, "Q1 D"] | None = None,
         more_texts: Float[Tensor, "Q2 D"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return nats per row; what may be given besides is handed on, the mask of each slot's texts.
+        """Return nats per row; what may be given besides is handed on, the mask of each slot's texts and of further rows.
 
         Raises ConfigError for a sample without a text.
         """
@@ -54,8 +54,9 @@ class SlotWise(Wrapper):
             own = slice(None) if texts.is_whole else _own(texts)
             of_slot = _taken(texts, slot, own, by_number=pictures.owner is None)
             if open_ is not None:
+                by_picture = open_.image_to_text
                 given["mask"] = Directions(
-                    image_to_text=open_.image_to_text[:, slot],
+                    image_to_text=torch.cat([by_picture[:, slot], by_picture[:, len(texts.all) :]], 1),
                     text_to_image=open_.text_to_image[slot[own] - texts.offset],
                 )  # fmt: skip
             losses.append(self.objective(pictures, of_slot, scale, **given))

@@ -30,7 +30,6 @@ class Card:
         title: of the paper.
         arxiv: its number.
         year: when it came out.
-        seed: number of the specification it follows.
         claim: what its proof must show.
         evidence: what was shown; `not run` until then.
         proof: how the claim is put to the test by `diptych prove`.
@@ -39,7 +38,6 @@ class Card:
     title: str
     arxiv: str
     year: int
-    seed: int
     claim: str
     evidence: str = "not run"
     proof: Proof = field(default_factory=Proof)

@@ -182,7 +182,7 @@ def _by_right(store: Store, version: ModelVersion, alias: bool) -> None:
         turn = Turn.next(store, version.name)
         if turn.last == version.version:
             if alias:
-                store.client.set_registered_model_alias(version.name, CHAMPION, version.version)
+                turn.give_again(store)
             return
         if turn.move(store, version, lambda: None, alias):
             return

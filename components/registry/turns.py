@@ -1,8 +1,9 @@
 """Whose turn it is to move the alias `champion`: of two who judged at once, one moves it and the other judges again.
 
 MLflow keeps the first value of a run's param for good, whoever writes it and on whichever store; that is all that is needed. Turns are
-counted on the run of a model's first version: `diptych.promotion.<n>` names who took turn n, a tag beside it says that the alias was
-moved. One who is killed between the two leaves a turn that the next one ends for him, so that nothing waits for long.
+counted on the run of a model's first version: `diptych.promotion.<n>` names who took turn n and whether the alias moves, a tag beside
+it says that it was ended. One who is killed between the two leaves a turn that the next one ends for him, so that nothing waits for long. One who
+was only slow, and moved the alias after that, gives it to whoever took the last turn.
 """
 
 import time
@@ -16,6 +17,7 @@ from components.registry.versions import ModelVersion, by_alias
 
 CHAMPION = "champion"
 _TAKEN, _DONE = "diptych.promotion.", "diptych.promoted."
+_NO_ALIAS = "no-alias"
 _PATIENCE_S, _LOOK_EVERY_S = 5.0, 0.05
 
 
@@ -44,7 +46,7 @@ class Turn:
         number, deadline = _last(store, run_id), time.monotonic() + _PATIENCE_S
         while number and not _is_done(store, run_id, number):
             if time.monotonic() > deadline:
-                _end(store, name, run_id, number, _taken_by(store, run_id, number))
+                _end(store, name, run_id, number)
             time.sleep(_LOOK_EVERY_S)
             number = _last(store, run_id)
         last = _taken_by(store, run_id, number) if number else None
@@ -59,17 +61,21 @@ class Turn:
         """
         from mlflow.exceptions import MlflowException
 
-        key = f"{_TAKEN}{self.number}"
+        key, whether = f"{_TAKEN}{self.number}", "alias" if alias else _NO_ALIAS
         try:
-            store.client.log_param(self.run_id, key, f"{version.version} {uuid.uuid4().hex}")
+            store.client.log_param(self.run_id, key, f"{version.version} {uuid.uuid4().hex} {whether}")
         except MlflowException:
             if key not in store.client.get_run(self.run_id).data.params:
                 raise
             return False
         record()
         if not _is_done(store, self.run_id, self.number):  # else we were so slow that another ended our turn
-            _end(store, self.name, self.run_id, self.number, version.version if alias else None)
+            _end(store, self.name, self.run_id, self.number)
         return True
+
+    def give_again(self, store: Store) -> None:
+        """Give the alias to the version of the last turn, whoever has it now."""
+        _give(store, self.name, self.run_id, self.number - 1)
 
 
 def by_right_before(store: Store, name: str, version: str) -> str | None:
@@ -102,14 +108,31 @@ def _last(store: Store, run_id: str) -> int:
 
 def _taken_by(store: Store, run_id: str, number: int) -> str:
     """Return which version a turn is for."""
-    return str(store.client.get_run(run_id).data.params[f"{_TAKEN}{number}"].partition(" ")[0])
+    return _words(store, run_id, number)[0]
+
+
+def _words(store: Store, run_id: str, number: int) -> list[str]:
+    """Return what is written of a turn: its version, who took it, and whether the alias moves, which it does in one of an older diptych."""
+    return str(store.client.get_run(run_id).data.params[f"{_TAKEN}{number}"]).split()
 
 
 def _is_done(store: Store, run_id: str, number: int) -> bool:
     return f"{_DONE}{number}" in store.client.get_run(run_id).data.tags
 
 
-def _end(store: Store, name: str, run_id: str, number: int, version: str | None) -> None:
-    if version is not None:
-        store.client.set_registered_model_alias(name, CHAMPION, version)
+def _end(store: Store, name: str, run_id: str, number: int) -> None:
+    version, *about = _words(store, run_id, number)
+    if _NO_ALIAS not in about:
+        _give(store, name, run_id, number)
     store.client.set_tag(run_id, f"{_DONE}{number}", version)
+
+
+def _give(store: Store, name: str, run_id: str, number: int) -> None:
+    """Give the alias to the version of a turn; where that came so late that it undid what came after, to that of the last turn."""
+    version = _taken_by(store, run_id, number)
+    store.client.set_registered_model_alias(name, CHAMPION, version)
+    last = _last(store, run_id)
+    if last != number:
+        now = by_alias(store, name, CHAMPION)
+        if now is not None and now.version == version:  # else somebody has moved it since
+            _give(store, name, run_id, last)

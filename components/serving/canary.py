@@ -29,6 +29,7 @@ class Counts:
         squares: of the seconds of each, summed.
         timed: questions that these are of: those that clients gave up, too, which say that it takes long.
         scores: route -> (upper bound of a bin -> best answers at or below it).
+        began: when the gateway began to count, in seconds since 1970; None of one that does not tell, or of a version that it has not counted.
     """
 
     answered: float = 0.0
@@ -37,6 +38,7 @@ class Counts:
     squares: float = 0.0
     timed: float = 0.0
     scores: dict[str, dict[float, float]] = field(default_factory=lambda: defaultdict(dict))
+    began: float | None = None
 
     @property
     def asked(self) -> float:
@@ -60,16 +62,20 @@ class Counts:
 
     def since(self, before: "Counts") -> "Counts":
         """Return what has come after an earlier look; all of it where the gateway was started again meanwhile, which begins at 0."""
-        if before.asked > self.asked:
+        if self.began_after(before):
             return self
         return Counts(
             answered=self.answered - before.answered, failed=self.failed - before.failed, seconds=self.seconds - before.seconds,
-            squares=self.squares - before.squares, timed=self.timed - before.timed,
+            squares=self.squares - before.squares, timed=self.timed - before.timed, began=self.began,
             scores={
                 route: {bound: count - before.scores.get(route, {}).get(bound, 0.0) for bound, count in bins.items()}
                 for route, bins in self.scores.items()
             },
         )  # fmt: skip
+
+    def began_after(self, before: "Counts") -> bool:
+        """Return whether the gateway was started again since an earlier look: it says so, or has counted less."""
+        return self.began != before.began or self.asked < before.asked or self.timed < before.timed
 
 
 def counts_of(root: Path) -> dict[str, Counts]:
@@ -88,6 +94,7 @@ def counts_of(root: Path) -> dict[str, Counts]:
 def counted(exposition: str) -> dict[str, Counts]:
     """Read the counts of versions from what Prometheus would read."""
     found: dict[str, Counts] = defaultdict(Counts)
+    began = None
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
             label = sample.labels.get("version", "")
@@ -103,6 +110,10 @@ def counted(exposition: str) -> dict[str, Counts]:
             elif sample.name == "diptych_best_score_bucket":
                 bins, bound = found[label].scores[sample.labels["route"]], float(sample.labels["le"])
                 bins[bound] = bins.get(bound, 0.0) + sample.value
+            elif sample.name == "diptych_start_time_seconds":
+                began = sample.value
+    for its in found.values():
+        its.began = began
     return dict(found)
 
 
@@ -132,7 +143,7 @@ class Judged:
 
     def fault(self, now: Mapping[str, Counts], served: str, same_space: bool) -> str | None:
         """Return why it must not go on, beside the version that is served, by what is counted now; None where nothing speaks against it."""
-        if any(now.get(name, Counts()).timed < its.timed for name, its in self._last.items()):
+        if any(now.get(name, Counts()).began_after(its) for name, its in self._last.items()):
             self._began, self._timed, self.suspicion = {}, {}, None  # the gateway was started again, and counts from 0
         self._last = now
         if not self.counts(now).asked:  # the other answered alone so far, and maybe where it is quicker

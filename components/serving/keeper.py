@@ -20,7 +20,7 @@ from types import FrameType
 
 from components.contracts.errors import Busy, DiptychError, TransientError
 from components.serving.endpoint import Endpoint, served_folder
-from components.serving.gateway.settings import APART, COUNTS, SOCKET, VARIABLE, Settings
+from components.serving.gateway.settings import APART, BEGAN, COUNTS, SOCKET, VARIABLE, Settings
 from components.serving.kept_worker import Backoff, Worker, say
 from components.serving.lock import KEEPER, serving_lock
 from components.serving.record import Gateway, settings_file, write_gateway
@@ -196,7 +196,7 @@ def main(arguments: list[str]) -> int:
         counts = served_folder(root) / "counts"
         shutil.rmtree(counts, ignore_errors=True)
         counts.mkdir(mode=0o700)
-        os.environ[COUNTS] = str(counts)
+        os.environ |= {COUNTS: str(counts), BEGAN: str(time.time())}
     host, port = listening.getsockname()[:2]
     write_gateway(root, Gateway.of_this_process(f"{host}:{port}"))
     Keeper(root, settings, listening).run()

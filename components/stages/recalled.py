@@ -70,8 +70,9 @@ def general_pictures(source: Source, scratch: Path, progress: Progress) -> Pool:
 
     Args:
         source: what is read.
-        scratch: a folder on whose disk they may lie meanwhile.
+        scratch: a folder on whose disk they may lie meanwhile; made where it is not there.
     """
+    scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="general-") as place:
         ingest(source, Path(place), seed=DRAWN_BY, progress=progress)
         return held(read_manifest(Path(place) / "manifest.parquet"), Path(place))

@@ -194,13 +194,16 @@ class Guarding(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return plain numbers, so that a resumed run judges as an undisturbed one."""
         looks = [self.capped.looks, self.one.looks]
-        return {"losses": list(self.spikes.kept), "looks": looks, "left_out": sorted(self.left_out)}
+        return {
+            "losses": list(self.spikes.kept), "looks": looks, "left_out": sorted(self.left_out), "tries": sorted(self.tries.steps),
+        }  # fmt: skip
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what the run that is continued has seen."""
         self.spikes.kept.extend(state_dict["losses"])
         self.capped.looks, self.one.looks = state_dict["looks"]
         self.left_out = self.left_out | frozenset(state_dict["left_out"])
+        self.tries.steps.update(state_dict.get("tries", ()))  # older checkpoints have none
 
 
 def longest(trainer: L.Trainer, waiting: float) -> float:

@@ -45,9 +45,7 @@ def advice(columns: Columns) -> Table:
     for name, one in columns.items():
         found, first = taken(one["rows"]), next(iter(one["rows"]))
         why = "; ".join(f"`{row}`: {', '.join(ASKED[metric] for metric in its)}" for row, its in found.items())
-        rows.append(
-            [f"**{name}**: {one['about']}", named(found or [first]), why or f"none is shown to be above `{first}`"]
-        )
+        rows.append([f"**{name}**: {one['about']}", named(found or [first]), why or f"none is so above `{first}`"])
     return Table(
         title="Which recipe for which data",
         head=["data", "take", "above the first row in"],

@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, explained
 from components.recipes.params import load_params
 from components.serving.gateway.settings import Settings
 from components.serving.record import gateway_log, settings_file
@@ -16,6 +16,7 @@ from flows.serving.gateway import ensure_gateway, is_apart
 from flows.serving.reindex import own_indexes
 
 MOST_WORKERS = 64
+MOST_DAYS = 36_500
 
 
 def serve_as(root: Path, here: Path, asked: argparse.Namespace) -> str:
@@ -68,16 +69,30 @@ def _settings(root: Path, here: Path, asked: argparse.Namespace) -> Settings:
         raise ConfigError(f"--workers is {workers}; give 1 to {MOST_WORKERS}, about one for each core that answers")
     days = now.log_days if asked.log_days is None else asked.log_days
     size_mb = now.log_mb if asked.log_mb is None else asked.log_mb
-    if not (days > 0 and size_mb > 0):
+    if not (0 < days <= MOST_DAYS and size_mb > 0):
         raise ConfigError(
-            f"--log-days is {days:g} and --log-mb {size_mb:g}, but what is kept has to be let go some time, and not at once. Give numbers above 0."
+            f"--log-days is {days:g} and --log-mb {size_mb:g}, but what is kept has to be let go some time, and not at once. Give numbers above 0, and at most {MOST_DAYS:,} days."
         )
     if not 0 <= share <= 1:
         raise ConfigError(f"--log-share is {share:g}, but a share is from 0 to 1")
     return replace(
         now, workers=workers, in_process=now.in_process if asked.in_process is None else asked.in_process, log_share=share, log_days=days, log_mb=size_mb, hosts=tuple(asked.hosts or now.hosts),
-        traces=(here / asked.traces).resolve() if asked.traces else now.traces,
+        traces=now.traces if asked.traces is None else _traces(here, asked.traces),
     )  # fmt: skip
+
+
+def _traces(here: Path, asked: str) -> Path | None:
+    """Return the file that spans are written to, None of none; ConfigError where it cannot be written to, since no gateway would start then."""
+    if not asked:
+        return None
+    path = (here / asked).resolve()
+    try:
+        with path.open("a"):
+            return path
+    except OSError as err:
+        raise ConfigError(
+            f"--traces {path} cannot be written to ({explained(err)}). Name a file in a folder that is there, or '' for none."
+        ) from err
 
 
 def _lines(root: Path) -> list[str]:

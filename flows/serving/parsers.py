@@ -56,7 +56,7 @@ def add_serving(
     )
     serve.add_argument("--log-days", type=float, metavar="DAYS", help="after which what was kept goes (30)")
     serve.add_argument("--log-mb", type=float, metavar="MB", help="that it may have; the oldest goes first (512)")
-    serve.add_argument("--traces", type=Path, metavar="FILE", help="where spans of OpenTelemetry are written")
+    serve.add_argument("--traces", metavar="FILE", help="where spans of OpenTelemetry are written; '' ends that")
     serve.add_argument(
         "--beside",
         metavar="VERSION",
@@ -197,7 +197,7 @@ def _remove(root: Path, arguments: argparse.Namespace) -> int:
 
 
 def _list(root: Path, arguments: argparse.Namespace) -> int:
-    from components.serving.gateway.keys import read_keys
+    from components.serving.gateway.keys import keys_file, read_keys
 
     keys = read_keys(root)
     if arguments.json:
@@ -207,6 +207,10 @@ def _list(root: Path, arguments: argparse.Namespace) -> int:
     for key in keys:
         ends = f"good until {key.ends_at}" if key.ends_at else "good for ever"
         print(f"{key.name}  made {key.made_at}  {ends}" + (f"  {key.per_minute:g} a minute" if key.per_minute else ""))
-    if not keys:
+    if not keys and keys_file(root).exists():
+        print(
+            f"There are no keys any more, so nobody may ask. Make one: diptych keys add NAME; or have whoever is on this machine ask: delete {keys_file(root)}"
+        )
+    elif not keys:
         print("There are no keys, so whoever is on this machine may ask.")
     return 0

@@ -1,6 +1,7 @@
 """`diptych adapt` as a person meets it: a folder of pictures, a model, and what came of it."""
 
 import json
+import os
 import shutil
 import signal
 from dataclasses import asdict
@@ -9,13 +10,18 @@ import pytest
 import yaml
 
 from components.data.manifest import read_manifest
+from components.data.selection import of_split
 from components.data.transforms.preprocess import Preprocess
 from components.finetuning.race import Heat
 from components.recipes.trained import load_trained, save_trained
 from components.serving.labels import Labels
 from components.stages import race_steps
 from components.stages.heats import HEAT
+from components.stages.lock import hold
+from components.validation.takedown import LIST
+from flows.adapt import DATA, LOCK
 from flows.adapt_parser import seconds
+from flows.adapt_pools import HEATS
 from flows.cli import main
 from tests.own_pictures import paint, paint_kinds, write_table
 from tests.squares import described_at_debug
@@ -184,6 +190,42 @@ def test_what_a_run_learnt_from_and_is_not_whole_any_more_is_left_alone_which_is
     said = json.loads((tmp_path / "out/adapted.json").read_text())
     assert (said["general"], "recalled" in said) == (0, False)
     assert {"lora", "whole"} <= {heat["name"] for heat in said["heats"]}, "what races else"
+
+
+def test_what_was_taken_down_since_is_not_learnt_from_again(diptych, own, mine, tmp_path):
+    root = tmp_path / "job"
+    for folder in ("data/curated", "data/raw", "runs/clip/pretrain", "runs/clip/finetune", "flows"):
+        shutil.copytree(own / folder, root / folder)
+    for name in ("dvc.lock", "dvc.yaml", "params.yaml"):
+        shutil.copyfile(own / name, root / name)
+    rows = of_split(read_manifest(root / "data/curated/clip/manifest.parquet"), "train").to_pylist()
+    (root / LIST).write_text("".join(f"{row['sha256']}  # asked for\n" for row in rows[:5]))
+    asked = ("mine", "--from", root / "runs/clip/finetune", "--most-steps", 4, "--batch", 12, "--budget", "10m")
+    code, _, err = diptych(*asked, "--to", "out")
+    assert code == 0, err
+    said = json.loads((tmp_path / "out/adapted.json").read_text())
+    assert said["recalled"]["data"] == "data/curated/clip"
+    assert said["recalled"]["pictures"] <= len(rows) - 5
+
+
+def test_a_model_that_lies_where_the_adapted_one_would_is_not_written_over(diptych, start, mine, tmp_path):
+    (tmp_path / "out").mkdir()
+    start.rename(tmp_path / "out/model")
+    was = {path.name: path.read_bytes() for path in (tmp_path / "out/model").iterdir()}
+    code, _, err = diptych("mine", "--from", tmp_path / "out/model", "--to", "out", "--most-steps", 2)
+    assert code == 1
+    assert f"{tmp_path / 'out/model'} is there already" in err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out/model").iterdir()} == was
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["model"], "nothing was begun"
+
+
+def test_whoever_adapts_into_a_folder_has_it_alone(diptych, start, mine, tmp_path):
+    (tmp_path / "out" / HEATS).mkdir(parents=True)
+    with hold(tmp_path / "out" / HEATS / LOCK, "the other's"):
+        code, _, err = diptych("mine", "--from", start, "--to", "out", "--most-steps", 2)
+    assert code == 1
+    assert f"{tmp_path / 'out'} is already being worked on by process {os.getpid()}" in err
+    assert not (tmp_path / "out" / DATA).exists(), "nothing was brought in"
 
 
 def test_captions_of_another_language_are_tuned_to_as_ever(diptych, own, tmp_path):

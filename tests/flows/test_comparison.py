@@ -248,7 +248,7 @@ def test_the_page_keeps_words_and_says_who_is_above_and_which_recipe_is_for_whic
     lines = list(markdown(found))
     assert "| `alip` | clean | 100 | 10 | 1.00 to 1.00 |" in lines
     assert "| `alip` | 59.0% ± 2.0% ▼ | 47.0% ± 2.0% ▲ |" in lines
-    assert "| **clean**: some data | `clip` | none is shown to be above `clip` |" in lines
+    assert "| **clean**: some data | `clip` | none is so above `clip` |" in lines
     assert "| clean | pair (picture to text) | `clip` | – | – | `alip`, `filip` |" in lines
     assert "| noisy | pair (picture to text) | `alip` | – | `alip` | – |" in lines
     assert any("*holds* | +0.060" in line for line in lines)

@@ -26,6 +26,7 @@ from components.serving.routes import read_routes
 from components.serving.sweep import STUB
 from components.serving.triton import fault_of
 from flows.loopback import free_port
+from flows.monitored import counts
 from flows.serving.asked import serve_as
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
@@ -91,6 +92,7 @@ def test_it_is_started_once_and_answers(root):
 
 def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
     first = ensure_gateway(root)
+    first_began = counts(root).began
     said = serve_as(root, root, asked(workers=2, log_share=0.5))
     second = read_gateway(root)
     assert (second.address, second.process != first.process, len(workers(root))) == (first.address, True, 2)
@@ -105,6 +107,11 @@ def test_other_settings_start_it_anew_at_the_same_address_and_stay(root):
         if line.startswith('diptych_requests_total{route="/v1/embeddings"')
     ]
     assert sum(float(line.split()[-1]) for line in counted) == 8  # of both workers together
+    began = counts(root).began
+    killed = workers(root)[0]
+    killed.kill()
+    until(lambda: killed not in (now := workers(root)) and len(now) == 2)
+    assert (first_began < began, counts(root).began) == (True, began)
     assert ensure_gateway(root) == second
     serve_as(root, root, asked(workers=1, log_share=0.0))
 
@@ -188,6 +195,9 @@ def test_a_worker_has_no_password_of_whoever_started_it(root, monkeypatch):
         {"workers": 0},
         {"log_share": 2.0},
         {"log_days": 0.0},
+        {"log_days": 1e6},
+        {"log_days": float("inf")},
+        {"traces": "no/such/folder/spans.jsonl"},
         {"log_mb": -1.0},
         {"share": 0.5},
         {"shadow": True},

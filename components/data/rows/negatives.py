@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from components.contracts.batch import Texts
 from components.contracts.text_pick import NEGATIVE
@@ -38,15 +39,24 @@ class Negatives:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def of_rows(self, rows: Int[Tensor, "B"]) -> dict[str, Texts]:
-        """Return the texts of some samples under their name in a batch, each owned by a row of it; nothing where these have none."""
+    def of_part(self, rows: Int[Tensor, "B"], part: slice) -> dict[str, Texts]:
+        """Return the texts of a part of a batch under their name in it, each owned by a row of the part; nothing where the batch has none.
+
+        Every part has as many, so that ranks encode in step, whose weights may be split: what fills one up is owned by row B, which is no
+        sample of any rank's.
+        """
         if self.texts is None:
             return {}
         counts = self.starts[rows + 1] - self.starts[rows]
-        if not int(counts.sum()):
+        most = int(counts.view(-1, part.stop - part.start).sum(1).max())
+        if not most:
             return {}
-        places = torch.cat([torch.arange(int(self.starts[row]), int(self.starts[row + 1])) for row in rows.tolist()])
+        ours = counts[part]
+        places = torch.cat(
+            [torch.arange(int(self.starts[row]), int(self.starts[row + 1])) for row in rows[part].tolist()]
+        )
+        fill = (0, most - len(places))
+        places, owner = pad(places, fill), pad(torch.arange(len(ours)).repeat_interleave(ours), fill, value=len(rows))
         ids, mask = self.texts.ids[places], self.texts.mask[places]
         width = int(mask.sum(1).max())
-        owner = torch.arange(len(rows)).repeat_interleave(counts)
         return {NEGATIVE: Texts(ids=ids[:, :width], mask=mask[:, :width], owner=owner)}

@@ -3,7 +3,7 @@
 What may be asked is checked by the same code as in the served classifier.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,9 @@ from components.serving.gateway.refusal import bad
 from components.serving.triton_client import Classified
 
 router = APIRouter()
+Texts = Annotated[
+    list[str], Field(fail_fast=True)
+]  # the first that is none ends it: an error for each of millions fills a memory
 
 
 class ClassifyRequest(BaseModel):
@@ -33,10 +36,8 @@ class ClassifyRequest(BaseModel):
 
     model: str = Field("", description="A version such as clip@3, champion, or a model's name; any, unless given.")
     image: str = Field(examples=[EXAMPLE], description="A data URI, or base64.")
-    labels: list[str] | None = Field(None, examples=[["cat", "dog"]], description="The model's own, unless given.")
-    templates: list[str] | None = Field(
-        None, examples=[["a picture of {}"]], description="The model's own, unless given."
-    )
+    labels: Texts | None = Field(None, examples=[["cat", "dog"]], description="The model's own, unless given.")
+    templates: Texts | None = Field(None, examples=[["a picture of {}"]], description="The model's own, unless given.")
     top_k: int = Field(5, ge=1, le=1000)
 
 

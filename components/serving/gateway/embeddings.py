@@ -24,11 +24,12 @@ from components.serving.gateway.fleet import Version
 from components.serving.gateway.pictures_in import EXAMPLE, is_data_uri, picture_of, pixels_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
-from components.serving.gateway.tokens import counted
+from components.serving.gateway.tokens import used
 
 MOST_INPUTS = 256
 MOST_PIXELS = 2 * MAX_PIXELS  # of all pictures of a request: decoding them is what it costs
 Format = Literal["float", "base64", "int8", "binary", "ubinary"]
+_ADDRESS = re.compile(r"(https?|file|ftp|s3)://\S+", re.IGNORECASE)  # of a picture, as NV-CLIP takes them
 router = APIRouter()
 
 
@@ -74,10 +75,11 @@ class EmbeddingRequest(BaseModel):
         if self.messages is not None:
             return [sample_of(self.messages)]
         inputs = [self.input] if isinstance(self.input, str) else self.input or []
-        return [
-            picture_of(text, f"input[{at}]") if is_data_uri(text) else checked_text(text, f"input[{at}]")
-            for at, text in enumerate(inputs)
-        ]
+        return [_sample(text, f"input[{at}]") for at, text in enumerate(inputs)]
+
+
+def _sample(text: str, where: str) -> str | bytes:
+    return picture_of(text, where) if is_data_uri(text) or _ADDRESS.fullmatch(text) else checked_text(text, where)
 
 
 class Embedding(Answer):
@@ -142,7 +144,7 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
         {"object": "embedding", "index": at, "embedding": row}
         for at, row in enumerate(encoded(rows, body.encoding_format))
     ]
-    tokens = counted(version.endpoint.repository, [sample for sample in samples if isinstance(sample, str)])
+    tokens = await used(version.endpoint.repository, [sample for sample in samples if isinstance(sample, str)])
     return as_json(
         {
             "object": "list", "data": data, "model": version.label, "space": version.endpoint.space,

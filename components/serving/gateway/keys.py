@@ -7,6 +7,7 @@ Where a workspace has no key, whoever can reach the gateway may ask, which by it
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from components.contracts.errors import ConfigError, StaleArtifact
 from components.serving.endpoint import served_folder
 
+LOG = logging.getLogger("diptych.gateway")
 PREFIX = "dip_"
 LOOK_EVERY_S = 0.5
 
@@ -146,14 +148,19 @@ class Keyring:
             return
         self._looked = time.monotonic()
         try:
-            about = keys_file(self._root).stat()
-            stamp: object = (about.st_mtime_ns, about.st_ino)
-        except FileNotFoundError:
-            stamp = None
-        if stamp == self._stamp and not self.closed:
-            return
-        try:
+            stamp = self._stamped()
+            if stamp == self._stamp and not self.closed:
+                return
             self._keys = {key.sha256: key for key in read_keys(self._root)}
             self._stamp, self.closed = stamp, stamp is not None and not self._keys
-        except StaleArtifact:
+        except (StaleArtifact, OSError) as err:
+            if not self.closed:
+                LOG.error("nobody may ask: the keys cannot be read (%s)", err)
             self._keys, self.closed = {}, True
+
+    def _stamped(self) -> tuple[int, int] | None:
+        try:
+            about = keys_file(self._root).stat()
+        except FileNotFoundError:
+            return None
+        return about.st_mtime_ns, about.st_ino

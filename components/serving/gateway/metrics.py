@@ -1,19 +1,24 @@
 """What Prometheus reads of a gateway, over all its workers.
 
 Names end in their unit. Where there are several workers, each counts in files of its own that the one which is asked adds up:
-whoever starts them sets PROMETHEUS_MULTIPROC_DIR before this is imported.
+whoever starts them sets PROMETHEUS_MULTIPROC_DIR before this is imported. One alone begins with nothing whenever it is started.
 """
 
 import os
+import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
 
-from components.serving.gateway.settings import COUNTS
+from components.serving.gateway.settings import BEGAN, COUNTS
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
+START = Gauge(
+    "diptych_start_time_seconds", "When the counts began, in seconds since 1970", multiprocess_mode="max"
+)  # the same of all workers, but 0 until it is set
+START.set(float(os.environ.get(BEGAN) or time.time()))
 REQUESTS = Counter("diptych_requests_total", "Requests, by route and status", ["route", "status"])
 SECONDS = Histogram("diptych_request_seconds", "From first byte in to last byte out", ["route"], buckets=_SECONDS)
 REFUSED = Counter("diptych_refused_total", "Requests that were not answered, by code", ["code"])

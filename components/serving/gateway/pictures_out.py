@@ -30,17 +30,25 @@ class Thumbnails:
 
     def __init__(self, root: Path) -> None:
         self._raw = root / "data" / "raw"
-        self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     async def webp(self, key: str, place: Place, side: int) -> bytes:
         """Return a WebP of at most `side` pixels a side. Raises Refusal where the picture is not there any more."""
-        name = (place.sha256, side)
+        name = (place.sha256, side, self._laid())  # what was taken down since must not be shown from here
         if name not in self._kept:
             self._kept[name] = await asyncio.to_thread(self._make, key, place, side)
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(name)
         return self._kept[name]
+
+    def _laid(self) -> tuple[int, int] | None:
+        """Return what tells the pictures that lie in the workspace from those that lay there before; None where none do."""
+        try:
+            about = self._raw.stat()
+        except OSError:
+            return None
+        return about.st_ino, about.st_mtime_ns
 
     def _make(self, key: str, place: Place, side: int) -> bytes:
         try:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.asking import asked
@@ -16,12 +16,23 @@ from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.indexes import PACKAGE, is_name
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
+from components.serving.search.entry import COLUMNS
 from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
 Searched = tuple[list[Found], np.ndarray | None, str]
 """What was found, the vector [D] that was searched by (None where words alone were asked), and the space of what was searched."""
+
+
+def _few(filters: Any) -> Any:
+    """Return a filter as it came; ValueError for more columns than there are, before each of them is looked at."""
+    if isinstance(filters, dict) and len(filters) > len(COLUMNS):
+        raise ValueError(f"there are {len(filters):,} columns, of {len(COLUMNS)} that can be filtered by")
+    return filters
+
+
+Values = Annotated[list[str], Field(min_length=1, max_length=MAX_VALUES)]
 
 
 class SearchRequest(BaseModel):
@@ -48,7 +59,7 @@ class SearchRequest(BaseModel):
         "hybrid",
         description="By vector, by the words of captions (BM25), or by both, fused by rank; a picture is asked by vector.",
     )
-    filter: dict[str, Annotated[list[str], Field(min_length=1, max_length=MAX_VALUES)]] = Field(
+    filter: Annotated[dict[str, Values], BeforeValidator(_few)] = Field(
         {},
         examples=[{"source": ["noto"]}],
         description="Column to values, one of which a picture must have; GET /v1/models lists them.",

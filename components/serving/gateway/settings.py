@@ -9,6 +9,7 @@ VARIABLE = "DIPTYCH_GATEWAY"  # names the file, for workers
 SOCKET = "DIPTYCH_GATEWAY_SOCKET"  # the number of the file that a worker listens on
 APART = "DIPTYCH_GATEWAY_APART"  # is there where a worker is to run no encoders itself, whatever the file says
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # where each of several workers counts, as prometheus_client reads it
+BEGAN = "DIPTYCH_GATEWAY_BEGAN"  # when they began to count there, in seconds since 1970
 DRAIN_S = 30  # that a worker has to answer what it has begun
 
 

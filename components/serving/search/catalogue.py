@@ -22,6 +22,8 @@ MAX_VALUES = 100  # of one column in a filter
 MOST_TEXTS = 50_000  # that a word may be said in to be asked for beside rarer ones: each of them is scored
 KEPT_WORDS = 10_000  # of which is known whether they are said in more
 KEPT_BYTES = 16 * 2**20  # of rows that filters left
+MAX_CHARACTERS = 1_000  # of a value of a filter
+KEPT_FILTERS = 100  # of which it is known: those that find nothing have no rows, but what was asked
 
 _SCHEMA = f"""
 CREATE TABLE entries (
@@ -134,7 +136,9 @@ class Catalogue:
         if name not in self._rows:
             rows = self._sql.execute(f"SELECT row FROM entries WHERE {clause} ORDER BY row", values)
             self._rows[name] = np.fromiter((one["row"] for one in rows), np.int64)
-            while len(self._rows) > 1 and sum(one.nbytes for one in self._rows.values()) > KEPT_BYTES:
+            while len(self._rows) > 1 and (
+                len(self._rows) > KEPT_FILTERS or sum(one.nbytes for one in self._rows.values()) > KEPT_BYTES
+            ):
                 self._rows.popitem(last=False)
         self._rows.move_to_end(name)
         return self._rows[name]
@@ -189,6 +193,8 @@ def _clause(where: Mapping[str, Sequence[str]]) -> tuple[str, list[str]]:
             raise BadFilter(f"there is no column {name[:50]!r} to filter by; there are {', '.join(COLUMNS)}")
         if any("\ud800" <= letter <= "\udfff" for value in allowed for letter in value):
             raise BadFilter(f"a value of the filter on {name} is no Unicode")
+        if any(len(value) > MAX_CHARACTERS for value in allowed):
+            raise BadFilter(f"a value of the filter on {name} has more than {MAX_CHARACTERS:,} characters")
         if not 1 <= len(allowed) <= MAX_VALUES:
             raise BadFilter(f"the filter on {name} has {len(allowed)} values; give 1 to {MAX_VALUES}")
         clauses.append(f"{name} IN ({', '.join('?' * len(allowed))})")

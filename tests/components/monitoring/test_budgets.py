@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from components.contracts.monitor import Watch
 from components.monitoring.budgets import Counts, budgets, over_time
 from components.monitoring.requests import Requests
+from components.serving.gateway.metrics import START, exposition
 from components.serving.gateway.samples import SCHEMA
 from tests.components.monitoring.conftest import NOW
 
@@ -63,10 +64,56 @@ def test_what_was_counted_since_begins_anew_with_a_new_gateway():
     assert now.since(None) == now
 
 
+def test_a_new_gateway_that_has_counted_more_than_the_one_before_is_told_by_when_it_began():
+    before = Counts(requests=100, within={0.1: 0, inf: 100}, began=1_000.5)
+    now = Counts(requests=150, within={0.1: 150, inf: 150}, began=2_000.25)
+    assert now.since(Counts.from_json(before.as_json())) == now
+    assert now.since(replace(now, requests=100, within={0.1: 100, inf: 100})).requests == 50
+    of_an_older_diptych = {name: its for name, its in before.as_json().items() if name != "began"}
+    assert now.since(Counts.from_json(of_an_older_diptych)) == now, "whose gateway did not tell"
+
+
+def test_when_a_gateway_began_is_read_as_it_writes_it():
+    said = exposition().decode()
+    assert Counts.read(said).began == Counts.of_version(said, "clip@1").began == START._value.get()
+
+
 def test_p95_lies_between_the_bounds():
     assert Counts(within={0.1: 90, 0.2: 100, inf: 100}).p95_s() == pytest.approx(0.15)
     assert Counts(within={0.1: 10, inf: 100}).p95_s() == 0.1  # beyond the last bound nothing is known
     assert Counts().p95_s() is None
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "held", "over", "at_most"),
+    [
+        (500, "broken", 3_000, 3_000), (600, "cannot tell", 0, 3_000), (1000, "kept", 0, 0), (25_000, "kept", 0, 0), (400, "broken", 3_000, 10_000),
+    ],
+)  # fmt: skip
+def test_between_two_bounds_of_the_counts_a_budget_is_told_only_where_both_agree(p95_ms, held, over, at_most):
+    counts = Counts(requests=10_000, within={0.25: 0, 0.5: 7_000, 1.0: 10_000, inf: 10_000})
+    latency = budgets(counts, NOTHING, replace(WATCH, p95_ms=p95_ms))[1]
+    assert (latency.held, latency.over, latency.at_most) == (held, over, at_most)
+
+
+def test_what_cannot_be_told_between_two_bounds_is_said_with_what_can():
+    quick = Counts(requests=1_000, within={0.5: 0, 1.0: 1_000, inf: 1_000})  # each took 550 ms, or 950
+    slow = Counts(requests=1_000, within={0.5: 900, 1.0: 900, inf: 1_000})  # a tenth took 21 s, or a minute
+    said = [budgets(one, NOTHING, replace(WATCH, p95_ms=at))[1] for one, at in ((quick, 600), (slow, 25_000))]
+    assert [one.held for one in said] == ["cannot tell"] * 2
+    assert said[0].says == (
+        "0 to 1,000 of 1,000 requests took more than 600 ms, and 5% may; to tell, give monitor.p95_ms a bound that the gateway counts by, "
+        "such as 500 or 1000"
+    )
+    assert said[1].says.endswith("such as 1000")
+
+
+def test_errors_are_told_whatever_seconds_leave_open():
+    """Their share of alpha grows where those are shown."""
+    counts = Counts(requests=1_000, failed=19, within={0.05: 0, 0.2: 1_000, inf: 1_000})
+    errors, latency = budgets(counts, NOTHING, WATCH)
+    assert WATCH.alpha / 2 < errors.p_value < WATCH.alpha
+    assert (errors.held, latency.held) == ("kept", "cannot tell")
 
 
 def test_who_is_turned_away_and_made_to_wait_for_it_counts_as_failed_and_not_as_slow():

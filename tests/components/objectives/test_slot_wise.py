@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from components.contracts.directions import Directions
 from components.contracts.errors import ConfigError
 from components.contracts.gathered import Gathered
 from components.objectives.mine_hard_negatives import MineHardNegatives
@@ -80,6 +81,23 @@ def test_what_a_method_brings_besides_is_handed_on_and_a_mask_by_slots():
     given = {"weights": torch.tensor([1.0, 0.0, 2.0]), "more_texts": more}
     each = [plain(image, text[slot::2], SCALE, mask=mask[:, slot::2], **given) for slot in range(2)]
     torch.testing.assert_close(SlotWise(plain)(image, said, SCALE, mask=mask, **given), sum(each) / 2)
+
+
+def test_a_mask_of_further_texts_holds_in_every_slot():
+    image, text, more = drawn(4, 3, 6, 2)
+    said, plain = owned(text, 0, 0, 1, 1, 2, 2), SoftmaxLoss()
+    open_ = torch.rand(3, 6, generator=torch.Generator().manual_seed(5)) > 0.5
+    further = torch.tensor([[False, False], [False, False], [True, False]])  # one before the last picture alone
+    mask = Directions(image_to_text=torch.cat([open_, further], 1), text_to_image=open_.T)
+    got = SlotWise(plain)(image, said, SCALE, mask=mask, more_texts=more)
+    each = []
+    for slot in range(2):
+        ours = open_[:, slot::2]
+        its = Directions(image_to_text=torch.cat([ours, further], 1), text_to_image=ours.T)
+        each.append(plain(image, text[slot::2], SCALE, mask=its, more_texts=more))
+    torch.testing.assert_close(got, sum(each) / 2)
+    moved = SlotWise(plain)(image, said, SCALE, mask=mask, more_texts=more + torch.tensor([[0.0], [1.0]]))
+    assert torch.equal(moved, got), "a text that stands before no picture changes nothing"
 
 
 def test_mining_stands_around_it():

@@ -45,9 +45,9 @@ def test_pixels_are_those_of_the_scale_and_context_that_of_the_recipe(root):
 @pytest.mark.parametrize(
     ("said", "says"),
     [
-        ("{kinds: [boxes]}", r"clip\.yaml, line 17: curation\.needs\.kinds does not fit"),
-        ("{kind: [regions]}", r"clip\.yaml, line 17: .* takes no 'kind'.*Did you mean kinds"),
-        ("{min_side: pixel}", r"clip\.yaml, line 17: .*does not fit"),
+        ("{kinds: [boxes]}", r"clip\.yaml, line 16: curation\.needs\.kinds does not fit"),
+        ("{kind: [regions]}", r"clip\.yaml, line 16: .* takes no 'kind'.*Did you mean kinds"),
+        ("{min_side: pixel}", r"clip\.yaml, line 16: .*does not fit"),
         ("{regions: 2}", r"kinds has none"),
     ],
 )

@@ -160,6 +160,74 @@ def test_one_who_was_too_slow_does_not_undo_what_came_after(ship, store, monkeyp
     assert by_alias(store, "clip", "champion").label == "clip@3"
 
 
+@pytest.fixture
+def meanwhile(store, monkeypatch):
+    """Have the next call that sets the alias take so long that another ends that turn and makes clip@3 the champion in the one after it."""
+
+    def slow(*, reached: bool, then=lambda: None):
+        monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)
+        its, real = type(store.client), type(store.client).set_registered_model_alias
+
+        def called(client, *what):
+            monkeypatch.setattr(its, "set_registered_model_alias", real)  # those of others take no time
+            if reached:
+                real(client, *what)
+            assert Turn.next(store, "clip").move(store, by_label(store, "clip@3"), lambda: None)
+            then()
+            if not reached:
+                real(client, *what)
+
+        monkeypatch.setattr(its, "set_registered_model_alias", called)
+
+    return slow
+
+
+def test_an_alias_that_is_set_late_does_not_undo_what_came_after(ship, store, meanwhile):
+    ship()
+    ship("kept")
+    ship("kept")
+    slow = Turn.next(store, "clip")
+    meanwhile(reached=False)
+    assert slow.move(store, by_label(store, "clip@2"), lambda: None)
+    assert (by_alias(store, "clip", "champion").label, Turn.next(store, "clip").last) == ("clip@3", "3")
+
+
+def test_an_alias_that_is_put_back_late_does_not_undo_what_came_after(ship, store, meanwhile):
+    first = ship().champion
+    asked = ship("kept").version
+    ship("kept")
+    store.client.set_registered_model_alias("clip", "champion", asked.version)
+    meanwhile(reached=False)
+    put_back(store, asked, first, "it answers nothing")
+    assert (by_alias(store, "clip", "champion").label, Turn.next(store, "clip").last) == ("clip@3", "3")
+
+
+def test_an_alias_that_was_set_in_time_and_moved_by_hand_since_stays(ship, store, meanwhile):
+    ship()
+    ship("kept")
+    ship("kept")
+    slow = Turn.next(store, "clip")
+    meanwhile(reached=True, then=lambda: store.client.set_registered_model_alias("clip", "champion", "1"))
+    assert slow.move(store, by_label(store, "clip@2"), lambda: None)
+    assert by_alias(store, "clip", "champion").label == "clip@1"
+
+
+def test_a_turn_that_leaves_the_alias_to_a_hand_does_so_whoever_ends_it(ship, store, monkeypatch):
+    first = ship().champion
+    ship("promoted")
+    third = ship("kept").version
+    store.client.set_registered_model_alias("clip", "champion", third.version)
+    monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)
+
+    def gone():
+        raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError):
+        Turn.next(store, "clip").move(store, first, gone, alias=False)
+    later = Turn.next(store, "clip")
+    assert (later.last, later.champion.label) == ("1", "clip@3")
+
+
 def test_why_is_written_down_before_the_alias_moves(ship, store, monkeypatch):
     ship()
     monkeypatch.setattr("components.registry.turns._PATIENCE_S", 0.1)

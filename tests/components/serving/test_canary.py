@@ -1,10 +1,11 @@
 """What speaks against a canary: its failures, its seconds, the scores of its best answers; and what shows nothing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError
@@ -132,6 +133,18 @@ def test_a_gateway_that_is_started_again_in_between_counts_from_nothing():
     assert judged.suspicion is None
 
 
+def test_a_gateway_that_has_counted_more_by_the_next_look_is_told_by_when_it_began():
+    def looked(began, **seconds):
+        return {f"{name}@1": replace(took(*its), began=began) for name, its in seconds.items()}
+
+    judged = Judged("new@1", RULES, looked(1.0, old=[0.02] * 30))
+    assert judged.fault(looked(1.0, new=[0.02] * 30, old=[0.02] * 60), "old@1", True) is None
+    now = looked(2.0, new=[0.0026] * 40, old=[0.0025] * 90)
+    assert judged.fault(now, "old@1", True) is None
+    assert judged.counts(now) == now["new@1"]
+    assert now["old@1"].since(looked(1.0, old=[0.02] * 60)["old@1"]) == now["old@1"]
+
+
 def test_what_the_other_did_before_its_first_request_is_not_held_against_it():
     """Such as answers of another kind: in the gateway's own process, until it knew of the canary."""
     quick, usual = took(*[0.0005] * 1000), took(*[0.0025] * 50)
@@ -159,6 +172,7 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     registry = CollectorRegistry()
     asked = Counter(metrics.VERSIONS._name, "-", ["version", "outcome"], registry=registry)
     seconds = Histogram(metrics.VERSION_SECONDS._name, "-", ["version"], registry=registry)
+    Gauge(metrics.START._name, "-", registry=registry).set(7.5)
     squares = Counter(metrics.VERSION_SQUARES._name, "-", ["version"], registry=registry)
     scores = Histogram(metrics.SCORES._name, "-", ["version", "route"], registry=registry, buckets=(0.1, 0.3))
 
@@ -177,7 +191,7 @@ def test_what_the_gateway_counts_is_what_is_read_and_only_what_came_since(monkey
     one("refused")
     one("given up")
     now = counted(generate_latest(registry).decode())["a@1"].since(before)
-    assert (now.answered, now.failed, now.asked) == (1, 1, 2)
+    assert (now.answered, now.failed, now.asked, now.began) == (1, 1, 2, 7.5)
     assert (now.timed, now.seconds, now.squares) == (3, 1.5, 0.75)
     assert (now.mean_s, now.error_s) == (0.5, 0)
     assert now.scores == {"search": {0.1: 1.0, 0.3: 1.0, float("inf"): 1.0}}

@@ -1,11 +1,12 @@
 """Losses over the rows of several ranks: `python -m tests.components.training.gathering FOLDER`, one file a rank.
 
-Every loss of the catalogue in CLIP's method, every way to gather, pairs and ragged captions: the loss and the gradients of
-parameters, as DDP leaves them. Called as a function without ranks, it is the one process that they are compared with.
+Every loss of the catalogue in CLIP's method, every way to gather, pairs and ragged captions, and of two losses texts that do not fit: the
+loss and the gradients of parameters, as DDP leaves them. Called as a function without ranks, it is the one process that they are compared with.
 """
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import torch
@@ -17,6 +18,7 @@ from components.contracts.encoded import Encoded, Tower
 from components.contracts.errors import ConfigError
 from components.contracts.method import Clock
 from components.contracts.objective import Contrast
+from components.data.rows.negatives import Negatives
 from components.methods.clip import Clip
 from components.models.dual_encoder import DualEncoder
 from components.models.projection import LogitScale
@@ -35,6 +37,9 @@ NAMES = [
 SAMPLES, TOKENS, WIDTH = 12, 20, 5
 CAPTIONS = (2, 1, 3, 1, 2, 2, 1, 4, 1, 1, 1, 2)  # of each sample, so that ranks have other numbers of them
 KINDS = ("pairs", "captions")
+UNFIT = (0, 1, 0, 3, 0, 0, 0, 0, 2, 0, 0, 1)  # texts that do not fit each sample: of three ranks the second has none
+TAKING = ("softmax", "slot_wise of softmax")
+"""Losses that are held to them, beside ragged captions."""
 
 
 class Pixels(Tower):
@@ -88,10 +93,17 @@ def part(kind: str, rank: int, world: int) -> Batch:
     here = (owner >= ours.start) & (owner < ours.stop)
     texts = Texts(
         ids=ids[here], mask=torch.ones_like(ids[here], dtype=torch.bool),
-        owner=owner[here] - ours.start if kind == "captions" else None,
+        owner=None if kind == "pairs" else owner[here] - ours.start,
     )  # fmt: skip
     keys = tuple(str(sample) for sample in range(SAMPLES))[ours]
-    return Batch(keys=keys, images={"main": Images(pixels=pixels[ours])}, texts={"caption": texts})
+    batch = Batch(keys=keys, images={"main": Images(pixels=pixels[ours])}, texts={"caption": texts})
+    if kind != "unfit":
+        return batch
+    ids = torch.randint(TOKENS, (sum(UNFIT), 3), generator=draw)
+    unfit = Negatives(
+        texts=Texts(ids=ids, mask=torch.ones_like(ids, dtype=torch.bool)), starts=torch.tensor([0, *UNFIT]).cumsum(0)
+    )
+    return replace(batch, texts={**batch.texts, **unfit.of_part(torch.arange(SAMPLES), ours)})
 
 
 def described(name: str) -> dict[str, Any]:
@@ -128,8 +140,12 @@ def refused(rank: int) -> str:
 
 
 def cases(world: int) -> list[tuple[str, GatherMode, str]]:
-    """Return every loss, every way to gather, and both kinds of batches; of three ranks, which show how rows travel, one loss."""
-    return list(itertools.product(NAMES if world == 2 else ["softmax"], get_args(GatherMode), KINDS))
+    """Return every loss, every way to gather, and both kinds of batches; of three ranks, which show how rows travel, one loss, and texts
+    that do not fit."""
+    modes = get_args(GatherMode)
+    if world == 2:
+        return list(itertools.product(NAMES, modes, KINDS))
+    return [*itertools.product(["softmax"], modes, KINDS), *itertools.product(TAKING, modes, ["unfit"])]
 
 
 def all_told(rank: int, world: int) -> dict[str, Any]:

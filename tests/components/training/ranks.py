@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from components.contracts.batch import Batch
 from components.contracts.errors import Interrupted, TransientError
 from components.contracts.method import Clock, Losses, Method
 from components.contracts.progress import silent
-from components.data.batches import StepBatches
+from components.data.batches import NO_NEGATIVES, StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.tokenizers import Vocabulary
@@ -179,6 +179,7 @@ def run(
     scale: Scale = SCALE,
     guards: Guards = ON_GUARD,
     numbers: Optimisation = NUMBERS,
+    negatives: Mapping[str, Sequence[str]] = NO_NEGATIVES,
 ) -> Told:
     """Train on the squares, as whichever rank we are."""
     pool, told = clustered(square_pool()), Told()
@@ -199,7 +200,7 @@ def run(
     folder.mkdir(exist_ok=True)
     with suppress(Interrupted), told.lost():
         told.curves = train(
-            method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3),
+            method, StepBatches(pairs, vocabulary, Views(pixels=SCALE.pixels), order, seed=3, negatives=negatives),
             numbers, scale, seed=3, folder=folder, progress=progress,
             log=lambda step, values: None, watch=lambda model: {}, guards=guards,
         ).curves  # fmt: skip

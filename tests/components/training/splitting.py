@@ -14,6 +14,7 @@ from components.data.tokenizers import Vocabulary
 from components.methods.clip import Clip
 from tests.components.training.compiling import vit
 from tests.components.training.ranks import NUMBERS, SCALE, run, write
+from tests.over_ranks import say_where_it_hangs
 
 CUT = 7
 SPLIT = replace(SCALE, shard=True)
@@ -21,6 +22,8 @@ AVERAGED = replace(NUMBERS, ema=0.9)
 MUON = replace(NUMBERS, optimizer="muon", lr=1e-3)
 PARTS = replace(SPLIT, micro_batch=2, recompute=True)
 TRACED = replace(SPLIT, compile="aot_eager")
+UNFIT = {f"square-{number:02d}": ("a green circle", "nothing of it", "hearts") for number in range(0, 50, 7)}
+"""Three texts that do not fit, of every seventh picture: ranks have other numbers of them in a step, and often one has none."""
 
 
 def poisoned(vocabulary: Vocabulary) -> Clip:
@@ -40,6 +43,7 @@ def poisoned(vocabulary: Vocabulary) -> Clip:
 
 def main() -> None:
     """Train whole, on from where one process was cut off, by other numbers, and until one rank is stopped."""
+    say_where_it_hangs()
     folder, stop_at = Path(sys.argv[1]), CUT if os.environ["RANK"] == "1" else None
     told = {
         "whole": run(vit, folder / "whole", scale=SPLIT),
@@ -49,6 +53,8 @@ def main() -> None:
         "in-parts": run(vit, folder / "in-parts", scale=PARTS),
         "compiled": run(vit, folder / "compiled", scale=TRACED),
         "poisoned": run(poisoned, folder / "poisoned", scale=SPLIT),
+        "unfit": run(vit, folder / "unfit", scale=SPLIT, negatives=UNFIT),
+        "unfit-in-parts": run(vit, folder / "unfit-in-parts", scale=PARTS, negatives=UNFIT),
     }
     write(folder, told)
 

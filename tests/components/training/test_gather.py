@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from components.training.gather import Gather
-from tests.components.training.gathering import SAMPLES, outcome
+from tests.components.training.gathering import SAMPLES, TAKING, outcome
 from tests.over_ranks import check_same, told_by_ranks
 
 WORLD = 3
@@ -22,6 +22,12 @@ def ranks(tmp_path_factory):
 @pytest.mark.parametrize("mode", ["features", "ring", "detached"])
 def test_three_ranks_equal_one_process_however_rows_travel(mode, kind, ranks):
     check_same(ranks[0][f"softmax {mode} {kind}"], outcome("softmax", mode, kind))
+
+
+@pytest.mark.parametrize("name", TAKING)
+@pytest.mark.parametrize("mode", ["features", "ring", "detached"])
+def test_a_text_that_does_not_fit_is_of_its_own_picture_alone_on_whichever_rank(mode, name, ranks):
+    check_same(ranks[0][f"{name} {mode} unfit"], outcome(name, mode, "unfit"))
 
 
 @pytest.mark.parametrize("mode", ["features", "ring", "detached"])

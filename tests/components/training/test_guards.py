@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from components.contracts.errors import ConfigError, DataError, GateClosed
+from components.contracts.errors import ConfigError, DataError, GateClosed, Interrupted
 from components.contracts.method import Losses
 from components.contracts.progress import silent
+from components.training.checkpoints import Checkpoints
 from components.training.guards import Lasting, Spikes, Tries, centred, collapsed, effective_rank, finite, least_rank
 from components.training.numbers import Guards
 from components.training.train import train
@@ -109,9 +110,9 @@ def spoiled(method, at: dict[int, float], gradient: bool = False):
     return seen
 
 
-def guarded(method, batches, folder, guards: Guards, scale=SCALE):
+def guarded(method, batches, folder, guards: Guards, scale=SCALE, progress=silent):
     return train(
-        method, batches, NUMBERS, scale, seed=3, folder=folder, progress=silent, log=lambda step, values: None,
+        method, batches, NUMBERS, scale, seed=3, folder=folder, progress=progress, log=lambda step, values: None,
         watch=lambda model: {"val.weight": float(next(model.parameters()).sum())}, guards=guards,
     )  # fmt: skip
 
@@ -273,3 +274,36 @@ def test_a_resumed_run_judges_as_an_undisturbed_one(method, batches, tmp_path):
     resumed = guarded(method, batches, tmp_path, guards)
     assert (resumed.resumed_at, resumed.guards) == (5, {"spike": 1})
     assert resumed.curves == undisturbed.curves
+
+
+def until_five(doing, done, total, **seen) -> None:
+    """Have the training stop after five steps, as the stage's progress does on a signal."""
+    if done == 5:
+        raise Interrupted("stopped by the test")
+
+
+BAD = dict.fromkeys((2, 4, 6), float("nan"))
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_resumed_run_bears_no_more_troubles_than_an_undisturbed_one(is_stopped, method, batches, tmp_path):
+    guards, seen = Guards(non_finite="skip", tries=2), spoiled(method, BAD)
+    if is_stopped:
+        with pytest.raises(Interrupted):
+            guarded(method, batches, tmp_path, guards, progress=until_five)
+    with pytest.raises(DataError, match=r"the loss at step 6 is not finite.*There were 2 such steps within 50 before"):
+        guarded(method, batches, tmp_path, guards)
+    assert seen == list(range(7))
+
+
+def test_a_checkpoint_that_says_nothing_of_troubles_is_gone_on_from(method, batches, tmp_path):
+    guards, checkpoints = Guards(non_finite="skip", tries=2), Checkpoints(tmp_path)
+    spoiled(method, BAD)
+    with pytest.raises(Interrupted):
+        guarded(method, batches, tmp_path, guards, progress=until_five)
+    older = torch.load(checkpoints.newest(print).path, weights_only=True)
+    del older["callbacks"]["Guarding"]["tries"]
+    torch.save(older, checkpoints.aside)
+    checkpoints.keep(5)
+    resumed = guarded(method, batches, tmp_path, guards)
+    assert (resumed.resumed_at, resumed.guards) == (5, {"non_finite": 3})

@@ -14,7 +14,7 @@ from components.models.towers.locked import LockedTower
 from components.training.sharding import Sharding
 from tests.components.training.compiling import vit
 from tests.components.training.ranks import SCALE, Told, run
-from tests.components.training.splitting import AVERAGED, CUT, MUON
+from tests.components.training.splitting import AVERAGED, CUT, MUON, UNFIT
 from tests.over_ranks import torchrun
 
 WORLD = 2
@@ -26,7 +26,7 @@ def one(tmp_path_factory) -> dict[str, Told]:
     folder = tmp_path_factory.mktemp("one")
     return {
         "whole": run(vit, folder / "whole"), "averaged": run(vit, folder / "averaged", numbers=AVERAGED),
-        "muon": run(vit, folder / "muon", numbers=MUON),
+        "muon": run(vit, folder / "muon", numbers=MUON), "unfit": run(vit, folder / "unfit", negatives=UNFIT),
     }  # fmt: skip
 
 
@@ -53,13 +53,18 @@ def equal(ours: Told, theirs: Told, atol: float = 1e-5) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=10 * atol)
 
 
-@pytest.mark.parametrize("name", ["whole", "muon", "from-one", "in-parts", "compiled", "poisoned"])
+@pytest.mark.parametrize(
+    "name", ["whole", "muon", "from-one", "in-parts", "compiled", "poisoned", "unfit", "unfit-in-parts"]
+)
 def test_the_ranks_end_with_the_same_whole_weights_and_curves(name, told):
     assert told[0][name].digest == told[1][name].digest
     assert told[0][name].curves == told[1][name].curves
 
 
-@pytest.mark.parametrize(("name", "peer"), [("whole", "whole"), ("in-parts", "whole"), ("compiled", "whole")])
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [("whole", "whole"), ("in-parts", "whole"), ("compiled", "whole"), ("unfit", "unfit"), ("unfit-in-parts", "unfit")],
+)
 def test_together_they_come_to_what_one_process_comes_to(name, peer, told, one):
     equal(told[0][name], one[peer])
 

@@ -138,6 +138,7 @@ function question() {
 async function ask() {
   clearTimeout(state.timer);
   state.asking?.abort();
+  state.asking = null;
   const body = question();
   if (!body) {
     by("results").replaceChildren();
@@ -145,16 +146,17 @@ async function ask() {
     return;
   }
   const asking = (state.asking = new AbortController());
+  const like = state.like;  // which may be another by the time of an answer
   const began = performance.now();
   try {
-    const found = await each((model) => call("v1/search", { ...body, model: model || (body.like && state.like.model) || "" }, asking.signal));
+    const found = await each((model) => call("v1/search", { ...body, model: model || (body.like && like.model) || "" }, asking.signal));
     if (asking !== state.asking) return;
     const ms = Math.round(performance.now() - began);
     const answers = found.filter((one) => one.answer).map((one) => one.answer);
     if (!answers.length) throw found[0].err;
     by("results").classList.toggle("two", found.length > 1);
     by("results").replaceChildren(...found.map((one) => (one.answer ? side(one.answer, body, found.length > 1) : refused(one))));
-    const what = body.image ? "your picture" : body.like ? `“${state.like.text}”` : `“${body.query}”`;
+    const what = body.image ? "your picture" : body.like ? `“${like.text}”` : `“${body.query}”`;
     by("said").textContent = `${answers[0].hits.length} pictures for ${what} in ${ms} ms, by ${answers.map((one) => one.model).join(" and ")}.`;
   } catch (err) {
     if (err.name === "AbortError") return;

@@ -24,12 +24,18 @@ def read(vocabulary, texts):
 def test_each_text_is_owned_by_the_row_of_its_picture(vocabulary):
     negatives = Negatives.of(vocabulary, ("a", "b", "c", "d"), SAID)
     assert len(negatives) == 3  # of elsewhere nothing is kept
-    texts = negatives.of_rows(torch.tensor([3, 0, 1]))["negative"]
+    texts = negatives.of_part(torch.tensor([3, 0, 1]), slice(0, 3))["negative"]
     assert texts.owner.tolist() == [0, 2, 2]
     assert read(vocabulary, texts) == read(vocabulary, vocabulary(["green circle", "a red square", "blue"]))
     assert texts.mask.any(0).all()  # no wider than the longest
-    assert negatives.of_rows(torch.tensor([0, 2])) == {}
-    assert Negatives.of(vocabulary, ("a", "c"), SAID).of_rows(torch.tensor([0, 1])) == {}
+    assert negatives.of_part(torch.tensor([0, 2]), slice(0, 2)) == {}
+    assert Negatives.of(vocabulary, ("a", "c"), SAID).of_part(torch.tensor([0, 1]), slice(0, 2)) == {}
+
+
+def test_every_part_of_a_batch_has_as_many_and_what_fills_one_up_is_of_no_sample(vocabulary):
+    negatives, rows = Negatives.of(vocabulary, ("a", "b", "c", "d"), SAID), torch.tensor([3, 0, 1, 2, 2, 0])
+    owners = [negatives.of_part(rows, slice(at, at + 2))["negative"].owner.tolist() for at in (0, 2, 4)]
+    assert owners == [[0, 6], [0, 0], [6, 6]]
 
 
 @pytest.fixture(scope="module")

@@ -204,6 +204,14 @@ def test_pictures_are_shown_small_and_only_as_they_were(shown):
             < 8
         )
         assert client.get("/v1/pictures/key-red?side=9999").status_code == 200
+        raw = shown / "data/raw"
+        raw.rename(shown / "data/before")
+        raw.mkdir()  # as after a takedown
+        gone = client.get("/v1/pictures/key-red?side=100")
+        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "picture_gone"), "not from what was kept"
+        raw.rmdir()
+        (shown / "data/before").rename(raw)
+        assert client.get("/v1/pictures/key-red?side=100").status_code == 200
         changed = client.get("/v1/pictures/key-blue")
         assert (changed.status_code, changed.json()["error"]["code"]) == (404, "picture_gone")
         token = add_key(shown, "anna")

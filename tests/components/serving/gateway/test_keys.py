@@ -51,6 +51,16 @@ def test_where_the_last_key_is_gone_nobody_is_let_in(tmp_path):
     assert Keyring(tmp_path).asks
 
 
+def test_where_the_keys_cannot_be_read_nobody_is_let_in_however_often_one_asks(tmp_path):
+    keys_file(tmp_path).mkdir(parents=True)  # whoever runs tests as root may read any file
+    ring = Keyring(tmp_path)
+    assert [ring.asks for _ in range(3)] == [True] * 3
+    assert ring.found("dip_anything") is None
+    keys_file(tmp_path).rmdir()
+    token = add_key(tmp_path, "anna")
+    assert Keyring(tmp_path).found(token).name == "anna"
+
+
 def test_from_the_first_key_on_one_is_needed_until_it_is_taken_back(start, keyed):
     client = start()
     assert ask(client).status_code == 200

@@ -113,6 +113,7 @@ def test_an_odd_picture_is_taken(http, name):
         ({"input": "data:image/png;base64,"}, "empty_image"), ({"input": "data:image/png;base64,§§"}, "bad_base64"), ({"input": "data:image/png,abc"}, "bad_data_uri"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}]}]}, "remote_image"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]}, "remote_image"),
+        ({"input": ["red", "https://example.org/cat.png"]}, "remote_image"), ({"input": "FILE:///etc/passwd"}, "remote_image"),
         ({"messages": [{"role": "user", "content": [{"type": "video_url"}]}]}, "invalid_request"), ({"messages": []}, "invalid_request"),
         ({"messages": [{"role": "user", "content": "red"}, {"role": "user", "content": [PICTURE]}]}, "mixed_conversation"),
         ({"messages": [{"role": "user", "content": [PICTURE, {"type": "text", "text": "red"}]}]}, "mixed_conversation"),
@@ -145,12 +146,21 @@ def test_what_cannot_be_classified(http, body, code):
     ("body", "status", "code"),
     [
         ({}, 400, "invalid_request"), ({"query": "a", "like": "b"}, 400, "invalid_request"), ({"query": "a", "filter": {"nope": ["x"]}}, 400, "bad_filter"),
-        ({"query": "a", "filter": {"source": []}}, 400, "invalid_request"), ({"like": "nobody"}, 404, "no_picture"), ({"query": "a", "mode": "guess"}, 400, "invalid_request"),
+        ({"query": "a", "filter": {"source": []}}, 400, "invalid_request"), ({"query": "a", "filter": {f"c{at}": ["x"] for at in range(300)}}, 400, "invalid_request"),
+        ({"query": "a", "filter": {"source": ["x" * 1001]}}, 400, "bad_filter"), ({"like": "nobody"}, 404, "no_picture"), ({"query": "a", "mode": "guess"}, 400, "invalid_request"),
         ({"query": "a", "model": "tiny@9"}, 404, "model_not_found"), ({"query": "a", "model": "challenger"}, 404, "model_not_found"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_searched(http, body, status, code):
     refused(http.post("/v1/search", json=body), status, code)
+
+
+@pytest.mark.parametrize("field", ["labels", "templates"])
+def test_of_many_labels_that_are_none_the_first_is_told_alone(http, field):
+    body = {"image": uri(RED), "labels": ["a", "b"], field: [1] * 10_000}
+    said = refused(http.post("/v1/classify", json=body), 400, "invalid_request")
+    assert f"{field}.0" in said
+    assert "more)" not in said, "an error for each would fill a memory"
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b"", b"[]", b"null", b'"red"', b"[" * 100_000])

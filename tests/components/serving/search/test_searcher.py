@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from components.data.manifest import LABELS, SCHEMA, write_manifest
-from components.serving.search.catalogue import BadFilter, Catalogue, write_catalogue
+from components.serving.search.catalogue import KEPT_FILTERS, BadFilter, Catalogue, write_catalogue
 from components.serving.search.entry import Entry, entries_of
 from components.serving.search.searcher import FILE, Searcher, prepare, vectors_of
 
+OTHERS = ("लाल किताब", "बाघ", "İstanbul", "scho\u0308n")  # whose letters have marks of their own
 WORDS = ("a red heart", "a red apple", "a green apple", "blue sky", "a heart of gold", "größe", "赤い心", "grey")
 
 
@@ -81,6 +82,23 @@ def test_accents_and_scripts_without_spaces(searcher):
     for typed in ("größe", "GROSSE", "grö"):
         assert keys(searcher.search(None, typed, 10)) == ["k5"]
     assert keys(searcher.search(None, "心", 10)) == ["k6"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"), [("किताब", 0), ("istanbul", 2), ("İSTANBUL", 2), ("schön", 3), ("scho\u0308n", 3)]
+)
+def test_letters_with_marks_are_of_their_word(tmp_path, typed, found):
+    write_catalogue(
+        tmp_path / FILE,
+        [Entry(key=str(at), text=text, said=(("", text),), columns={}) for at, text in enumerate(OTHERS)],
+    )
+    assert Catalogue(tmp_path / FILE).said(typed, 10) == [found]
+
+
+def test_of_filters_that_find_nothing_the_last_are_kept_alone(searcher):
+    for at in range(3 * KEPT_FILTERS):
+        assert searcher.search(axis(3), None, 8, {"source": [f"nobody {at}"]}) == []
+    assert len(searcher.catalogue._rows) == KEPT_FILTERS
 
 
 def test_both_together_put_first_what_both_have(searcher):

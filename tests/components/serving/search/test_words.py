@@ -15,6 +15,10 @@ from components.serving.search.words import MAX_WORDS, phrases, question, spaced
         ("!?", ""),
         ('he said "x" OR NOT', '"he" OR "said" OR "x" OR "or" OR "not"*'),
         ("赤い", '"赤" OR "い"'),
+        ("लाल किताब", '"लाल" OR "किताब"*'),
+        ("scho\u0308n", '"scho\u0308n"*'),
+        ("İstanbul", '"i\u0307stanbul"*'),
+        ("\u0301 \u0301", ""),
         ("key-1 near(a)", '"key" OR "1" OR "near" OR "a"'),
     ],
 )
