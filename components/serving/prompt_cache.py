@@ -35,7 +35,8 @@ class PromptCache:
         found = {prompt: self._rows[prompt] for prompt in prompts if prompt in self._rows}
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         if missing:
-            found |= zip(missing, await encode(missing), strict=True)
+            rows = await encode(missing)
+            found |= zip(missing, map(np.copy, rows), strict=True)  # a row alone, which keeps no others in memory
         for prompt, row in found.items():
             self._rows[prompt] = row
             self._rows.move_to_end(prompt)

@@ -7,6 +7,7 @@ Axes: H = W = the model's size in pixels.
 
 import io
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ except ImportError:  # Pillow decodes to the same pixels
     simplejpeg = None
 
 MAX_PIXELS = 25_000_000  # a picture of 5,000 x 5,000; more is taken for a decompression bomb
+MOST_FILLED = 32_000_000  # of a square that a picture is shown in, which of 5,000 x 5,000 has so many; a long picture fills one of many times its own
 FAINT = 8  # of 255: what differs less from the background is margin
 JPEG = b"\xff\xd8\xff"  # how one begins
 PHOTOGRAPHS = ("JPEG", "MPO")  # the second is a phone's JPEG with a preview behind it
@@ -122,8 +124,13 @@ class Preprocess:
             fitted = picture.resize(size, Image.Resampling.BICUBIC)
         elif self.whole:
             wide, high, left, top = self.within(*picture.size)
-            resized = picture.resize((wide, high), Image.Resampling.BICUBIC)
-            fitted = resized.crop((left, top, left + self.size, top + self.size))
+            if wide * high > MOST_FILLED:  # the same place of it alone
+                across, down = picture.width / wide, picture.height / high
+                place = (left * across, top * down, (left + self.size) * across, (top + self.size) * down)
+                fitted = picture.resize(size, Image.Resampling.BICUBIC, box=place)
+            else:
+                resized = picture.resize((wide, high), Image.Resampling.BICUBIC)
+                fitted = resized.crop((left, top, left + self.size, top + self.size))
         else:
             fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
         return planes(np.asarray(fitted, np.uint8))
@@ -209,11 +216,20 @@ def on_background(picture: Image.Image, background: tuple[int, int, int]) -> Ima
 
 
 def trimmed(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Return the square around what differs from the background, see `filled`; a picture without one comes back as it is."""
+    """Return the square around what differs from the background, see `filled`; a picture without one comes back as it is.
+
+    Of a long picture, whose square has more than MOST_FILLED pixels, it is a half of that size, a third, or whatever has no more.
+    """
     square = filled(picture, background)
-    return (
-        picture if square is None else picture.convert("RGBA").crop(square)
-    )  # beyond its edges a picture is transparent
+    if square is None:
+        return picture
+    left, top, right, _ = square
+    side = right - left
+    if side > (most := math.isqrt(MOST_FILLED)):
+        part = math.ceil(side / most)
+        picture, left, top, side = picture.reduce(part), left // part, top // part, side // part
+    # beyond its edges a picture is transparent
+    return picture.convert("RGBA").crop((left, top, left + side, top + side))
 
 
 def filled(picture: Image.Image, background: tuple[int, int, int]) -> tuple[int, int, int, int] | None:

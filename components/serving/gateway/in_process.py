@@ -21,7 +21,7 @@ from components.serving.encoders import Encoders
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
-from components.serving.gateway.pictures_in import pixels_of
+from components.serving.gateway.pictures_in import square_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
 from components.serving.repository import EACH, ENCODERS, VERSION, number_in
@@ -187,7 +187,7 @@ async def _pictures(encoders: Encoders, threads: Threads, each_s: float, picture
     """Return float32 [N D]; RequestRefused names a broken one."""
     BATCH.labels("embed_image").observe(len(pictures))
     small = sum(map(len, pictures)) <= BYTES and all(
-        one.startswith(BOUNDED) and pixels_of(one) <= BYTES for one in pictures
+        one.startswith(BOUNDED) and square_of(one) <= BYTES for one in pictures
     )
     return await _run(
         threads,

@@ -31,7 +31,7 @@ TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF
 MOST_SCANS = 100
 """Of a JPEG, each of which may need some ten bytes; a progressive one that was made to be seen has ten or so."""
 MOST_MARKERS = 10_000  # that are looked at
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # what lies between scans and in them besides is no marker
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # what lies between scans and in them besides is no marker
 _DATA = re.compile(r"data:(?:[\w.+-]+/[\w.+*-]+)?(?:;[\w=.-]+)*;base64,", re.ASCII)
 EXAMPLE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEXmFBQ+YZLgAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 """One red pixel, for the examples of the API's description."""
@@ -71,6 +71,12 @@ def pixels_of(data: bytes) -> int:
     """Return how many pixels a checked picture has."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
         return opened.width * opened.height
+
+
+def square_of(data: bytes) -> int:
+    """Return how many pixels a square has that a checked picture fits into, as what is shown of a long one may have."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        return int(max(opened.size) ** 2)
 
 
 def checked(data: bytes, where: str = "image") -> bytes:

@@ -48,6 +48,20 @@ def test_what_cannot_be_decoded_has_no_number(embedder):
     assert np.isnan(embedder.pictures([b"no picture"])).all()
 
 
+def test_whatever_fails_in_a_picture_is_told_of_it_alone(embedder, monkeypatch):
+    taken = embedder._encoders.pixels
+
+    def fails(data: bytes) -> np.ndarray:
+        if data == b"odd":
+            raise OverflowError("of no picture that was foreseen")
+        return taken(data)
+
+    monkeypatch.setattr(embedder._encoders, "pixels", fails)
+    rows, faults = embedder.seen([b"odd", picture(COLOURS["red"])])
+    assert np.isnan(rows).all(1).tolist() == [True, False]
+    assert faults == ["it cannot be prepared (OverflowError)", None]
+
+
 def test_what_is_no_model_is_told_what_is_one(tmp_path):
     with pytest.raises(ConfigError, match="is no model"):
         open_embedder("nothing", tmp_path, None)

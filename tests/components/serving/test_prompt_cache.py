@@ -43,6 +43,13 @@ def test_only_what_is_new_is_encoded_and_each_prompt_once(encoder):
     assert encoder.asked[1:] == [["cc", "ddd"]]
 
 
+def test_what_is_kept_of_a_request_is_its_row_alone(encoder):
+    cache = PromptCache(1)
+    ask(cache, encoder, *("a" * at for at in range(1, 50)))
+    (row,) = cache._rows.values()
+    assert row.base is None, "the rows of all others would stay in memory with it"
+
+
 def test_the_one_asked_longest_ago_goes_first(encoder):
     cache = PromptCache(2)
     ask(cache, encoder, "a", "bb")

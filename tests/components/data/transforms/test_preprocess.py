@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import zlib
 
 import numpy as np
@@ -321,3 +322,45 @@ def test_what_is_trimmed_may_be_shown_with_what_is_beyond_its_edges():
     picture = Image.new("RGB", (40, 20), "white")
     picture.paste(BLUE, (10, 0, 30, 20))
     assert Preprocess(size=8, trim=True).window(png(picture)) == pytest.approx((9 / 40, -1 / 20, 31 / 40, 21 / 20))
+
+
+def bar(width: int, height: int) -> bytes:
+    """A black bar in the middle of white, with an even margin on all sides."""
+    picture = Image.new("RGB", (width, height), (255, 255, 255))
+    ImageDraw.Draw(picture).rectangle((width // 3, height // 8, 2 * width // 3, height - height // 8), fill=(0, 0, 0))
+    return png(picture)
+
+
+def test_a_long_picture_fills_no_square_of_many_times_its_pixels():
+    transform = Preprocess(size=32, trim=True)
+    opened = transform.open(bar(12, 24_000))
+    assert opened.width == opened.height
+    assert opened.width**2 <= module.MOST_FILLED
+    pixels = transform(bar(12, 24_000))
+    assert pixels.shape == (3, 32, 32)
+    assert (pixels[:, :, :12] == 255).all(), "beyond its edges is the background"
+
+
+def test_of_a_square_that_is_too_large_a_part_is_the_same_but_for_rounding(monkeypatch):
+    long = bar(60, 900)
+    transform = Preprocess(size=32, trim=True)
+    whole = transform(long).astype(int)
+    monkeypatch.setattr(module, "MOST_FILLED", 400 * 400)
+    assert transform.open(long).size[0] <= 400
+    assert np.abs(transform(long).astype(int) - whole).mean() < 4
+
+
+@pytest.mark.parametrize("size", [(40, 700), (900, 30), (7, 1234)])
+def test_all_of_a_long_picture_is_resized_in_its_middle_alone_where_it_would_be_too_large(monkeypatch, size):
+    values = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    transform = Preprocess(size=32, whole=True, resizer="pillow", reduced=False)
+    whole = transform(png(Image.fromarray(values))).astype(int)
+    monkeypatch.setattr(module, "MOST_FILLED", 0)
+    alone = transform(png(Image.fromarray(values))).astype(int)
+    assert np.abs(alone - whole).mean() < 1, "noise is what rounding between the two sides shows most in"
+
+
+def test_all_of_a_picture_of_one_column_is_resized_without_its_billions_of_pixels():
+    transform = Preprocess(size=224, whole=True, resizer="pillow", reduced=False)
+    assert math.prod(transform.within(1, 60_000)[:2]) > 3e9
+    assert transform(png(Image.new("RGB", (1, 60_000), RED)))[:, 5, 5].tolist() == [255, 0, 0]

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.data.transforms.preprocess import JPEG
 from components.serving.gateway.feedback import feedback_file
+from components.serving.gateway.pictures_in import scans_of
 from tests.components.serving.tiny_package import COLOURS, picture
 
 
@@ -337,6 +339,18 @@ def test_a_jpeg_of_endless_scans_is_refused(http):
     assert "more than 100 scans" in refused(many, 415, "unsupported_image")
     markers = RED_JPEG[:2] + 10_001 * b"\xff\xfe\x00\x02" + RED_JPEG[2:]  # comments without a word
     refused(http.post("/v1/embeddings", json={"input": uri(markers)}), 415, "unsupported_image")
+
+
+@pytest.mark.parametrize("name", GOOD_PICTURES)
+def test_a_run_of_markers_is_passed_once(name):
+    """Else each place of a run would look at all behind it: half a megabyte of them for longer than a test may take."""
+    run = b"\xff" * 500_000
+    assert scans_of(JPEG + run + b"\x00" + b"\xff\xda\x00\x02" + b"\xff\xd9") == 1
+    if GOOD_PICTURES[name].startswith(JPEG):
+        at = len(JPEG) - 1
+        assert scans_of(GOOD_PICTURES[name][:at] + b"\xff" * 9 + GOOD_PICTURES[name][at:]) == scans_of(
+            GOOD_PICTURES[name]
+        )
 
 
 def test_what_lies_behind_a_jpeg_or_in_its_notes_is_no_scan_of_it(http):
