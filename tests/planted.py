@@ -81,7 +81,7 @@ def face() -> Plant:
 
 
 def duplicate_pixels() -> Plant:
-    """A train picture twice, a pool's picture that is trained on, and two pools that name one picture otherwise."""
+    """A train picture twice, a pool's picture that is trained on, two pools that name one picture otherwise, and one of val that is tested on."""
     return Plant(
         rows=[
             *(row(f"sound{i}", split=split) for i, split in enumerate(("train", "val", "pair", "designer"))),
@@ -92,10 +92,12 @@ def duplicate_pixels() -> Plant:
             row("other", split="designer", pixel_sha256="bb"),
             row("same", "name", split="pair", pixel_sha256="cc"),
             row("again", "name", split="designer", pixel_sha256="cc"),
+            row("chosen by", "word", split="val", pixel_sha256="dd"),
+            row("tested on", "word", split="pair", pixel_sha256="dd"),
         ],
         defects={
             "first": "twin_in_train", "second": "twin_in_train", "pool": "duplicate_pixels", "one": "duplicate_pixels",
-            "other": "duplicate_pixels",
+            "other": "duplicate_pixels", "chosen by": "duplicate_pixels",
         },
     )  # fmt: skip
 

@@ -165,7 +165,8 @@ REASONS = {
     ),
     "face": Reason(meaning="a face is seen in the picture", broken=False, policy="keep"),
     "duplicate_pixels": Reason(
-        meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise",
+        meaning="an evaluation picture equals another one, pixel for pixel, that is trained on or named otherwise, or one of val equals a "
+        "tested one",
         broken=False,
     ),
     "same_concept": Reason(

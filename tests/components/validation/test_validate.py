@@ -150,10 +150,12 @@ def test_twins_leave_the_pools_and_stay_in_train(case, make, paint):
             make(6, data=paint(6), split="designer", text="one name"),
             make(7, data=paint(6), split="both", text="one name"),  # with k6: one name, none trained on
             make(8, data=paint(8), split="pair"),
+            make(9, data=paint(9), split="pair", text="one bus"),
+            make(10, data=paint(9, compress_level=0), split="val", text="one bus"),  # with k9, which is tested on
         ]
     )
     report = case.validate(max_broken=0)
-    assert quarantine(case) == dict.fromkeys(("k3", "k4", "k5"), "duplicate_pixels")
+    assert quarantine(case) == dict.fromkeys(("k3", "k4", "k5", "k10"), "duplicate_pixels")
     assert report["told"] == {"twin_in_train": {"rows": 2, "meaning": REASONS["twin_in_train"].meaning}}
     told = pq.read_table(case.validated / "told.parquet").to_pylist()
     assert [(row["key"], row["detail"]) for row in told] == [

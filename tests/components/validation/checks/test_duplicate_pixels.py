@@ -15,6 +15,19 @@ def test_a_territory_flag_that_is_its_country_flag():
     assert findings[0].detail == "identical to no (train), which is named 'Norway'"
 
 
+def test_one_of_val_that_is_tested_on_leaves_and_the_tested_one_stays():
+    listed = [
+        row("saved again", "a red bus", split="val", pixel_sha256="aa"),
+        row("bus", "a red bus", split="pair", pixel_sha256="aa"),
+        row("elsewhere", "a red bus", split="concept", pixel_sha256="aa"),
+        row("one", "a blue bus", split="val", pixel_sha256="bb"),
+        row("two", "a blue bus", split="val", pixel_sha256="bb"),
+    ]
+    findings = DuplicatePixels().find(rows(listed))
+    assert [(one.row, one.reason) for one in findings] == [(0, "duplicate_pixels")]
+    assert findings[0].detail == "identical to bus (pair), which is named 'a red bus'"
+
+
 def test_pictures_without_a_fingerprint_are_nobodys_twins():
     nothing = [row("a", pixel_sha256=None), row("b", pixel_sha256=None), row("c", split="val", pixel_sha256=None)]
     assert not found(DuplicatePixels(), nothing)
