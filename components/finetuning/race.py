@@ -45,8 +45,10 @@ def race(
         most: steps of the longest heat.
         spent_s: seconds of the budget that ways which tune nothing took before.
 
-    Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
+    Raises ConfigError for a budget in which not each can be tried shortly; it says the least. ValueError for nobody.
     """
+    if not names:
+        raise ValueError("a race of nobody has no winner")
     heats: list[Heat] = []
     for place, name in enumerate(names):
         heats.append(run(name, min(FIRST, most)))

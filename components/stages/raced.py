@@ -330,6 +330,9 @@ def _tuning(
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})
     tried = [name for name, why in found.items() if not why]
+    if not tried:
+        reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
+        raise ConfigError(f"no way to tune is left for this model and these pictures ({reasons}). Name others: --way.")
     run = Heats(
         embedder=embedder,
         ways={name: part[name] for name in tried},

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from open_clip.tokenizer import default_bpe
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
 from components.data.tokenizer_files import of_length, read_tokenizer
 from components.data.tokenizers import Vocabulary
 from components.evaluation.hard_data import (
+    _ENGLISH,
     few_pictures,
     hard_data,
     left_out,
@@ -73,6 +74,20 @@ def test_the_language_that_a_tokenizer_was_made_for_is_no_other():
     german = Vocabulary.train(SAID["de"] * 20, size=400, context=32)
     assert read_as({word: 1 for said in SAID["de"] for word in said.split()}) == "German"
     assert other_language(SAID["de"], german, WAYS) is None
+
+
+def test_a_tokenizer_with_a_piece_for_each_chinese_letter_was_made_for_chinese():
+    english = [*pre_tokenizers.Whitespace().pre_tokenize_str(f"{_ENGLISH} {' '.join(SAID['en'])}")]
+    pieces = dict.fromkeys(["<pad>", "[UNK]", *(word for word, _ in english), *"".join(SAID["zh"])])
+    letters = Tokenizer(models.WordLevel({piece: at for at, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    each = pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated")
+    letters.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), each])
+    letters.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    letters.enable_truncation(32)
+    letters.enable_padding(pad_id=0, pad_token="<pad>", length=32)
+    assert other_language(SAID["zh"], Vocabulary(letters), WAYS) is None, (
+        "a letter says as much as half a word of English"
+    )
 
 
 def test_words_that_a_tokenizer_does_not_know_are_counted():

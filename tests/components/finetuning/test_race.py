@@ -93,3 +93,8 @@ def test_where_there_is_time_for_no_more_the_short_heats_decide():
     run, ran = runner(WORTH, a_step=1.0)
     assert race(list(WORTH), run, budget_s=40.0, most=1000)[-1].name == "b"
     assert {steps for _, steps in ran} == {FIRST}
+
+
+def test_a_race_of_nobody_ends():
+    with pytest.raises(ValueError, match="no winner"):
+        race([], lambda name, steps: Heat(name=name, steps=steps, score=0.0, seconds=0.0), 60.0, 100)

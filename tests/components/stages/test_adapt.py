@@ -300,6 +300,13 @@ def test_a_way_that_adds_a_part_leaves_it_in_the_model_or_takes_it_out(
     assert all(torch.equal(value, start[name]) for name, value in again.model.state_dict().items())
 
 
+def test_where_no_way_that_was_named_fits_the_model_that_is_said(embedder, squares, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"no way to tune is left .*image prompt: .*no blocks that all attend.* --way"
+    ):
+        adapted(embedder, squares, [], tmp_path, by=("image prompt",))
+
+
 def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp_path):
     for by, says in ((("lorra",), "did you mean lora"), ((), "no way to tune takes part")):
         with pytest.raises(ConfigError, match=says):
