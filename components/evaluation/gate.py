@@ -82,8 +82,12 @@ class Difference:
         beyond, spread = self.value - bar, float(self.draws.std())
         if beyond <= 0:
             return None
-        wanted = beyond / (NormalDist().inv_cdf(1 - rules.alpha) + NormalDist().inv_cdf(rules.power))
-        return max(1, FEWEST - self.groups, ceil(self.queries * ((spread / wanted) ** 2 - 1)))
+        sure = NormalDist().inv_cdf(1 - rules.alpha)
+        wanted = beyond / (sure + NormalDist().inv_cdf(rules.power))
+        least = (
+            abs(bar) * (1 - abs(bar)) * (sure / beyond) ** 2 / self.groups if self.share else 0.0
+        )  # times as many, as of `_known`
+        return max(1, FEWEST - self.groups, ceil(self.queries * (max((spread / wanted) ** 2, least) - 1)))
 
 
 def _share(found: Bool[np.ndarray, "R"]) -> float:

@@ -236,22 +236,29 @@ def _metrics(
 def mean_per_class(
     name: str, method: str, right: tuple[np.ndarray, np.ndarray | None], truth: Sequence[str], labels: int, about: Sequence[str], seed: int
 ) -> Metric:  # fmt: skip
-    """Return recall at 1 meaned over the groups that have pictures; its interval draws from each group as many as it has."""
+    """Return recall at 1 meaned over the groups that have pictures; its interval draws from each as many as it has, and is none where one has a single thing to draw."""
     ours, theirs = right
     places: dict[str, list[int]] = {}
     for place, label in enumerate(truth):
         places.setdefault(label, []).append(place)
     own = [np.array(places[label]) for label in sorted(places)]
-    again = []
+    again, alone = [], False
     for number, at in enumerate(own):
         sums = summed(np.stack([ours[at], np.ones(len(at))], 1), [about[place] for place in at])
-        drawn_again = drawn(sums, (seed, number))
-        again.append(drawn_again[:, 0] / drawn_again[:, 1])
-    low, high = middle(np.mean(again, 0))
+        drawn_again, having = drawn(sums, (seed, number)), len(sums)
+        alone |= having == 1
+        wider = np.sqrt(having / max(having - 1, 1))  # draws spread too little by one
+        found = ours[at].mean()
+        again.append(found + (drawn_again[:, 0] / drawn_again[:, 1] - found) * wider)
+    low, high = (None, None) if alone else _within(*middle(np.mean(again, 0)))
     return Metric(
         name=f"{name}.mean_per_class", value=_balanced(ours, own), unit="fraction", better="up", n=len(ours), chance=1 / labels,
         baseline=1 / labels if theirs is None else _balanced(theirs, own), method=f"1 of {labels} by {method}", low=low, high=high,
     )  # fmt: skip
+
+
+def _within(low: float, high: float) -> tuple[float, float]:
+    return max(0.0, low), min(1.0, high)
 
 
 def _balanced(right: np.ndarray, own: Sequence[np.ndarray]) -> float:

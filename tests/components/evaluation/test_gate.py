@@ -155,6 +155,18 @@ def ways(label, right, **ways_of):
     return Evaluated(label=label, metrics=metrics, rows={"r": rows})
 
 
+def test_how_many_more_would_show_that_nothing_was_lost_counts_what_else_can_be_known():
+    """Of answers that do not differ draws say at once that they are alike; what decides is that others could."""
+    same = np.tile([1.0, 0.0], 50)
+    found = compared(evaluated("a", {M: same}), evaluated("b", {M: same}), M, Rules(), 0)
+    more = found.more(-0.01, Rules())
+    assert found.above(-0.01) > Rules().alpha
+    for share, shown in ((1.0, True), (0.9, False)):
+        longer = np.resize(same, len(same) + round(share * more))
+        again = compared(evaluated("a", {M: longer}), evaluated("b", {M: longer}), M, Rules(), 0)
+        assert (again.above(-0.01) <= Rules().alpha) == shown
+
+
 @pytest.mark.parametrize(
     ("ways_of", "times"),
     [

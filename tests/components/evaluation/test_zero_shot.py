@@ -7,7 +7,7 @@ import pytest
 
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluator import Findings
-from components.evaluation.zero_shot import ZeroShot
+from components.evaluation.zero_shot import ZeroShot, mean_per_class
 from tests.squares import COLOURS, PLACES
 from tests.subjects import Told, part_of, subject_of
 
@@ -79,15 +79,32 @@ def test_per_class_each_group_counts_as_much_as_any_other(squares, told):
         for data, (name,) in zip(squares.pictures, squares.captions, strict=True)
     }
     names = [name.split()[1] for (name,) in squares.captions]
-    places = [place for place, name in enumerate(names) if name == "red"] + [
-        names.index("blue"),
-        names.index("blue") + 1,
-    ]
+    blue = [place for place, name in enumerate(names) if name == "blue"]
+    places = [place for place, name in enumerate(names) if name == "red"] + [blue[0], blue[2]]  # two things
     subject = subject_of(squares, Told(pictures, told.of_texts), told, {"train": range(50), "val": places})
     (top, each, *_) = ZeroShot(prompts="label", per_class=True).measure(subject).metrics
     assert (top.name, top.value) == ("zero_shot.val.category.top1", pytest.approx(2 / 12))
     assert (each.name, each.value, each.baseline, each.n) == ("zero_shot.val.category.mean_per_class", 0.5, 1, 12)
     assert (each.low, each.high) == (0.5, 0.5)  # drawn within each group, all of which is right or wrong
+
+
+@pytest.mark.parametrize("each", [2, 3, 6])
+def test_per_class_the_interval_is_as_wide_as_that_mean_is_unsure_however_few_pictures_a_group_has(each):
+    """Draws from a few pictures spread too little by one of them: with two the interval had seven tenths of its width."""
+    rng, truth = np.random.default_rng(0), np.repeat(np.arange(60), each).astype(str).tolist()
+    widths = []
+    for seed in range(12):
+        right = (rng.random(len(truth)) < 0.5).astype(float)
+        found = mean_per_class("m", "names", (right, None), truth, 60, list(range(len(truth))), seed)
+        widths.append(found.high - found.low)
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * (0.25 / len(truth)) ** 0.5, rel=0.06)
+
+
+def test_per_class_there_is_no_interval_where_a_group_has_one_thing_alone():
+    found = mean_per_class("m", "names", (np.array([1.0, 0.0, 1.0, 1.0]), None), list("aabb"), 2, [0, 1, 2, 2], 0)
+    assert (found.value, found.low, found.high) == (0.75, None, None), (
+        "two pictures of one thing say nothing of another"
+    )
 
 
 def test_per_class_the_interval_is_that_of_the_mean_of_independent_groups(squares, told):
@@ -99,9 +116,10 @@ def test_per_class_the_interval_is_that_of_the_mean_of_independent_groups(square
     subject = subject_of(apart, Told(pictures, told.of_texts), told, {"train": range(50), "val": red + blue})
     (top, each, *_) = ZeroShot(prompts="label", per_class=True).measure(subject).metrics
     assert each.value == pytest.approx(0.75)
-    assert (each.low, each.high) == pytest.approx(
-        (0.6, 0.9)
-    )  # 5 +- 3 of the 10 red ones, by the binomial's 2.5 and 97.5%
+    reach = (
+        0.15 * (10 / 9) ** 0.5
+    )  # 5 +- 3 of the 10 red ones, by the binomial's 2.5 and 97.5%, which draws from 10 spread too little
+    assert (each.low, each.high) == pytest.approx((0.75 - reach, 0.75 + reach))
     assert top.low < each.low
 
 
