@@ -6,13 +6,14 @@ So what comes of it is a version of the registry, judged, served and reported as
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
 from components.contracts.sample import SPLITS
+from components.recipes.names import RECIPES
 from components.recipes.yaml_lines import read_yaml
 from flows.choices import Choices, choose
 from flows.given_start import given_start, laid_in, new_folder
@@ -74,7 +75,11 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     """
     if "recalled" in asked.race:
         check_recalled(asked.race, asked.data, here)
-    named = names_of(asked.sets)
+    if asked.race.get("ways"):
+        from components.stages.racing_ways import taking_part
+
+        taking_part(asked.race["ways"])
+    named = names_of(asked.sets, own_sets(root) if asked.sets else ())
     place, called = given_start(asked.start, here, asked.network, root)
     start, learnt = laid_in(place, called, root), race_with(asked.race, place, root, here)
     check_recalled({**asked.race, **learnt}, asked.data, here)
@@ -92,15 +97,21 @@ def choices_of(asked: Here, root: Path, here: Path) -> Choices:
     )  # fmt: skip
 
 
-def names_of(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the folders of sets by what each is called; ConfigError where two are called alike, or one as the data's own pools."""
+def own_sets(root: Path) -> list[str]:
+    """Return what the sets are called that the recipe measures by itself."""
+    return list((read_yaml(root / RECIPES / f"{RECIPE}.yaml").values.get("evaluation") or {}).get("sets") or {})
+
+
+def names_of(folders: Sequence[Path], shipped: Collection[str] = ()) -> dict[str, Path]:
+    """Return the folders of sets by what each is called; ConfigError where two are called alike, or one as the data's own pools or one that ships."""
     from components.data.evaluation_set import name_of
 
     named: dict[str, Path] = {}
     for folder in folders:
         name = name_of(folder)
-        if name in named or name in SPLITS:
-            whose = str(named[name]) if name in named else f"what is your own ({', '.join(SPLITS)})"
+        if name in named or name in SPLITS or name in shipped:
+            whose = f"what is your own ({', '.join(SPLITS)})" if name in SPLITS else "a set that ships"
+            whose = str(named[name]) if name in named else whose
             raise ConfigError(
                 f"--set {folder}: it is called {name}, as {whose}, and their numbers would have one name. Rename its folder."
             )

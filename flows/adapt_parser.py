@@ -67,7 +67,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         help=f"{of}what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
     )  # fmt: skip
     made.add_argument(
-        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " "),
+        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " ").replace("_", " "),
         help=f"{of}to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
     )  # fmt: skip
     made.add_argument(

@@ -9,7 +9,7 @@ from torch import nn
 from components.finetuning.freeze import Freeze
 from components.finetuning.strategy import Strategy
 
-TEXT_SIDE = ("text.*", "text_projection.*", "logit_*")
+TEXT_SIDE = ("text.", "text_projection.", "logit_")  # of which a text tower without a projection lacks one
 
 
 class LockedImage(Strategy):
@@ -17,4 +17,4 @@ class LockedImage(Strategy):
 
     def prepare(self, model: nn.Module) -> Freeze:
         """Return the picture side as what stays."""
-        return Freeze(model, TEXT_SIDE)
+        return Freeze(model, tuple(name for name, _ in model.named_parameters() if name.startswith(TEXT_SIDE)))

@@ -1,6 +1,7 @@
 """`diptych adapt` in a workspace: what is laid in, what params.yaml says then, and the stages on it, at `debug`."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -257,6 +258,16 @@ def test_general_pictures_of_a_workspace_are_of_a_source_that_needs_no_path(tmp_
             Race(replay="auto", **race)
     with pytest.raises(ConfigError, match="lacks the digest of what was laid into data/learnt"):
         Race(replay=0.5, recalled={"name": "start"})
+
+
+def test_a_way_that_there_is_not_and_a_set_of_a_name_that_is_taken_are_said_before_anything_is_made(tmp_path):
+    shutil.copytree(REPOSITORY / "components/recipes", tmp_path / "components/recipes")
+    with pytest.raises(ConfigError, match=r"no way to tune that is called 'loar'.*did you mean lora"):
+        choices_of(Here(data="mine", start="start", race={"ways": ["loar"]}), tmp_path, tmp_path)
+    (tmp_path / "general").mkdir()
+    with pytest.raises(ConfigError, match=r"it is called general, as a set that ships.*Rename its folder"):
+        choices_of(Here(data="mine", start="start", sets=[tmp_path / "general"]), tmp_path, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"components", "general"}
 
 
 def test_what_is_adapted_to_is_not_recalled(tmp_path):
