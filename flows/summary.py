@@ -31,7 +31,7 @@ def show_end(root: Path, recipe: str, shipped: Shipped | None, console: Console,
     if further_rows(metrics):
         console.print(further_table(metrics))
         console.print(methods(metrics), style="dim", highlight=False)
-    console.print(allowed(metrics, _source(root), _without(root, recipe)), highlight=False)
+    console.print(allowed(metrics, _source(root), _without(root, recipe)), highlight=False, markup=False)
     if shipped is not None:
         _show_answers(root, shipped, console)
     _show_places(root, recipe, shipped, console)
@@ -116,7 +116,7 @@ def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
     """Ask the server, if there is one, and print a text with its nearest pictures by name."""
     console.print()
     if shipped.unserved is not None:
-        console.print(shipped.unserved, highlight=False)
+        console.print(shipped.unserved, highlight=False, markup=False)
         return
     from flows.ask import ask
 
@@ -124,9 +124,9 @@ def _show_answers(root: Path, shipped: Shipped, console: Console) -> None:
         f"What {shipped.champion} answers, asked through Triton for the pictures nearest to a text", style="italic"
     )
     for text in examples_of(root):
-        console.print(f'"{text}"', highlight=False)
+        console.print(f'"{text}"', highlight=False, markup=False)  # a caption may have [b] in it
         for hit in ask(root, text, top_k=3):
-            console.print(f"    {hit.score:5.2f}  {hit.text} ({hit.source})", highlight=False)
+            console.print(f"    {hit.score:5.2f}  {hit.text} ({hit.source})", highlight=False, markup=False)
 
 
 def examples_of(root: Path) -> tuple[str, ...]:

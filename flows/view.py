@@ -51,7 +51,7 @@ class Screen:
 
     def told(self, sentence: str) -> None:
         """Print a sentence above the lines."""
-        self._console.print(sentence, highlight=False, soft_wrap=True)
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))

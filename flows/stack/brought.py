@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from components.contracts.errors import DataError
+from components.stages.lock import hold
 from components.stages.place import private
 from flows.stack.objects import client
 from flows.stack.place import Place, write_private
@@ -38,6 +39,7 @@ PLACED = {
 }  # fmt: skip
 """Table -> the columns that say where artifacts lie."""
 ROWS = 1000
+WAIT_S = 600.0  # for another that takes over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +99,17 @@ def bring(place: Place) -> Brought | None:
     """Take over what `mlflow.db` has; None where there is no such file, it was taken over before, or the server has anything of its own.
 
     Artifacts are there before any row is, and all rows are or none. DataError for a file of another version of MLflow, or one that cannot be read;
-    what S3 and PostgreSQL raise goes on: no row is there then, and no artifact where S3 can still be asked to delete it.
+    what S3 and PostgreSQL raise goes on: no row is there then, and no artifact where S3 can still be asked to delete it. One at a time, since of two the second
+    would take back what the first has put: Busy where another is at it for longer than WAIT_S.
     """
     file = place.root / "mlflow.db"
-    if not file.exists() or _before(place):
+    if not file.exists():
         return None
+    with hold(private(place.root, "locks") / "brought.lock", f"what {file} has", wait_s=WAIT_S):
+        return None if _before(place) else _bring(place, file)
+
+
+def _bring(place: Place, file: Path) -> Brought | None:
     with _server(place) as here:
         if _in_use(here):
             return None

@@ -40,5 +40,8 @@ def written_whole(file: Path, folder: Path) -> Iterator[Path]:
 
 def _clear(folder: Path) -> None:
     with suppress(FileNotFoundError):
-        Path((folder / _WRITES).read_text(encoding="utf-8")).unlink(missing_ok=True)
+        if writes := (folder / _WRITES).read_text(
+            encoding="utf-8"
+        ):  # else it was killed, or the disk was full, before it said
+            Path(writes).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -69,8 +69,10 @@ class Place:
                 f"{data}, where the servers kept what they have, has no {KEYS} any more. If its disk is not mounted, mount it; to begin with empty "
                 f"servers elsewhere: diptych up --data DIR"
             )
+        is_new = not data.exists()
         (data / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
-        data.chmod(0o700)
+        if is_new:  # a folder that was there is somebody's as it is
+            data.chmod(0o700)
         ports = _ports(root, known.get("ports", {}), claims)
         if (now := {"data": str(data), "ports": ports}) != known:
             _write(_home(root), now)

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from components.contracts.errors import DataError
+from components.contracts.errors import Busy, DataError
 from components.registry.champion import files_of
 from components.registry.store import open_store
 from components.registry.versions import ModelVersion
 from components.serving.package import Package
+from components.stages.lock import hold
+from components.stages.place import private
+from flows.claims import Claims
 from flows.serving.down import down
+from flows.stack import brought
 from flows.stack.brought import bring, folder_of, taken_over
 from flows.stack.objects import client
 from flows.stack.place import Place, is_made
@@ -34,6 +38,20 @@ SERVERS = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
 )
+
+
+def test_of_two_that_take_over_at_once_the_second_waits_since_it_would_take_back_what_the_first_has_put(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(brought, "WAIT_S", 0.1)
+    with closing(Claims()) as claims:
+        place = Place.of(make_place(tmp_path), None, claims)
+    (place.root / "mlflow.db").touch()
+    with (
+        hold(private(place.root, "locks") / "brought.lock", "the first"),
+        pytest.raises(Busy, match=r"mlflow\.db has is already being worked on"),
+    ):
+        bring(place)
 
 
 @pytest.fixture(scope="module")

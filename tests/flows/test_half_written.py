@@ -65,3 +65,13 @@ def test_half_a_file_that_others_may_read_is_not_written_on(tmp_path):
     with scratch(tmp_path / "data") as folder, written_whole(tmp_path / "all.tar", folder) as half:
         assert half == open_to_all
         assert mode(half) == 0o600
+
+
+def test_one_that_was_killed_before_it_said_where_it_writes_stops_no_other(tmp_path):
+    """As a full disk leaves it, too."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/writes").touch()
+    with scratch(tmp_path / "data") as folder, written_whole(tmp_path / "monday.tar", folder) as half:
+        half.write_text("all")
+    assert (tmp_path / "monday.tar").read_text() == "all"
+    assert not (tmp_path / "data").exists()

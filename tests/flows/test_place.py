@@ -95,3 +95,15 @@ def test_a_damaged_cluster_is_not_replaced_by_an_empty_one(tmp_path):
             postgres(place)
     finally:
         shutil.rmtree(cluster.parent)
+
+
+def test_a_folder_that_was_there_keeps_its_mode_and_a_new_one_is_for_its_owner_alone(tmp_path):
+    (tmp_path / "srv").mkdir(mode=0o755)
+    (tmp_path / "srv").chmod(0o755)
+    with closing(Claims()) as claims:
+        for name, mode in (("srv", 0o755), ("new", 0o700)):
+            (tmp_path / f"of {name}").mkdir()
+            place = Place.of(make_place(tmp_path / f"of {name}"), tmp_path / name, claims)
+            assert place.data.stat().st_mode & 0o777 == mode
+            assert place.keys.stat().st_mode & 0o777 == 0o600
+            assert (place.data / "logs").stat().st_mode & 0o777 == 0o700

@@ -2,12 +2,14 @@
 
 import io
 import json
+import signal
 from pathlib import Path
 
 from rich.console import Console
 
 from components.stages.events import Event
 from flows.audience import AUDIENCE, Lines, step
+from flows.cli import main
 from flows.summary import further_table, meaning, methods, show_end, table_of
 from flows.view import Screen, shown
 
@@ -119,3 +121,22 @@ def test_the_ending_says_what_the_data_does_not_allow(tmp_path):
 def test_only_the_terminal_gets_a_screen(capsys, tmp_path: Path):
     with shown(["ingest"]):
         assert isinstance(AUDIENCE.get(), Lines)
+
+
+def test_what_looks_like_markup_in_a_sentence_or_a_caption_is_printed_as_it_is(tmp_path):
+    console = Console(file=io.StringIO(), width=400, color_system=None)
+    Screen(["ingest"], console).told("a cat [/b] of [image] s3://bucket/[x]")
+    assert "a cat [/b] of [image] s3://bucket/[x]" in console.file.getvalue()
+
+
+def test_nohup_is_heeded(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert main(["status"]) == 1, "this is no workspace"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_IGN, before[signal.SIGTERM])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

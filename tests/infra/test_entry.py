@@ -123,3 +123,24 @@ def test_passwords_of_compose_are_made_once_and_fit_each_other(tmp_path):
     assert len({value for name, value in before.items() if name in keys}) == len(
         {name for name in before if name in keys}
     )
+
+
+def test_a_container_that_was_ended_while_it_cloned_begins_again(image, tmp_path):
+    there = tmp_path / "work"
+    (tmp_path / "work.new/.git").mkdir(parents=True)
+    assert begin(image, "pwd", DIPTYCH_CHECKOUT=str(there)).stdout.strip() == str(there)
+    assert not (tmp_path / "work.new").exists()
+    assert (there / "dvc.yaml").exists()
+
+
+def test_what_is_checked_out_on_a_tmpfs_may_be_run_there():
+    """Docker mounts one noexec unless it is told, and the command of the service is a file of the checkout."""
+    checked = []
+    for name, service in compose()["services"].items():
+        mounts = dict(one.partition(":")[::2] for one in service.get("tmpfs", []))
+        checkout = (service.get("environment") or {}).get("DIPTYCH_CHECKOUT", "/work/diptych")
+        for mount, options in mounts.items():
+            if checkout.startswith(f"{mount}/"):
+                assert "exec" in options.split(","), name
+                checked.append(name)
+    assert checked == ["set-up"]
