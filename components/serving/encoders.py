@@ -72,6 +72,10 @@ class Encoders:
         """Return float32 [3 S S], as the image encoder takes it. Raises BadImage when the bytes cannot be decoded."""
         return to_float(self._preprocess(picture))
 
+    def made(self, width: int, height: int) -> int:
+        """Return how many pixels are made of a picture of those sides before it has the encoder's, as `Preprocess` says."""
+        return self._preprocess.made(width, height)
+
     def embed_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Return float32 [N D] of float32 [N 3 S S]."""
         return _run(self._image, pixels, self._at_once[0], taken="pixel_values", given="image_embeds")

@@ -23,7 +23,8 @@ except ImportError:  # Pillow decodes to the same pixels
     simplejpeg = None
 
 MAX_PIXELS = 25_000_000  # a picture of 5,000 x 5,000; more is taken for a decompression bomb
-MOST_FILLED = 32_000_000  # of a square that a picture is shown in, which of 5,000 x 5,000 has so many; a long picture fills one of many times its own
+MOST_FILLED = 4 * MAX_PIXELS  # of a square that a picture is shown in; a long picture fills one of many times its own
+MOST_RESIZED = 32_000_000  # of a whole picture before it is cropped, which takes nearly all of a long one away
 FAINT = 8  # of 255: what differs less from the background is margin
 JPEG = b"\xff\xd8\xff"  # how one begins
 PHOTOGRAPHS = ("JPEG", "MPO")  # the second is a phone's JPEG with a preview behind it
@@ -80,7 +81,7 @@ class Preprocess:
     def __call__(self, data: bytes) -> np.ndarray:
         """Return uint8 [3 H W]. Raises BadImage when the bytes cannot be decoded, or hold too many pixels."""
         shown = self.photograph(data)
-        return self.fit(on_background(self.open(data), self.background)) if shown is None else shown
+        return self.fit(self.open(data, opaque=True)) if shown is None else shown
 
     def rgba(self, data: bytes) -> np.ndarray:
         """Return uint8 [4 H W], not laid on the background; errors as of a call."""
@@ -89,10 +90,15 @@ class Preprocess:
             fitted = self.fit(self.open(data))
         return fitted if len(fitted) == 4 else np.concatenate([fitted, np.full_like(fitted[:1], 255)])
 
-    def open(self, data: bytes) -> Image.Image:
-        """Return the upright picture, trimmed if asked to: RGBA, or RGB where nothing is transparent. Raises BadImage."""
+    def open(self, data: bytes, opaque: bool = False) -> Image.Image:
+        """Return the upright picture, trimmed if asked to: RGBA, or RGB where nothing is transparent. Raises BadImage.
+
+        An opaque one lies on the background, as do its own pixels before a square of many times as many is made of them.
+        """
         opened = upright(data, self.size if self.reduced and not self.trim else None)
-        return trimmed(opened, self.background) if self.trim else opened
+        if opaque:
+            opened = on_background(opened, self.background)
+        return trimmed(opened, self.background, opaque) if self.trim else opened
 
     def window(self, data: bytes) -> tuple[float, float, float, float]:
         """Return the part of the upright picture that is shown: left, top, right and bottom, from 0 to 1 of its sides.
@@ -124,7 +130,7 @@ class Preprocess:
             fitted = picture.resize(size, Image.Resampling.BICUBIC)
         elif self.whole:
             wide, high, left, top = self.within(*picture.size)
-            if wide * high > MOST_FILLED:  # the same place of it alone
+            if wide * high > MOST_RESIZED:  # the same place of it alone
                 across, down = picture.width / wide, picture.height / high
                 place = (left * across, top * down, (left + self.size) * across, (top + self.size) * down)
                 fitted = picture.resize(size, Image.Resampling.BICUBIC, box=place)
@@ -140,6 +146,11 @@ class Preprocess:
         short = min(width, height)
         wide, high = int(self.size * width / short), int(self.size * height / short)
         return wide, high, round((wide - self.size) / 2), round((high - self.size) / 2)
+
+    def made(self, width: int, height: int) -> int:
+        """Return how many pixels are made of a picture of those sides, a margin aside: of the square around it, or of all of it resized."""
+        wide, high, *_ = self.within(width, height) if self.whole and not self.squeeze else (0, 0)
+        return max(max(width, height) ** 2, wide * high)
 
     def fit_bytes(self, rgb: bytes, size: tuple[int, int]) -> np.ndarray:
         """Return uint8 [3 H W] of the bytes of an RGB picture of that width and height, by `simd`."""
@@ -215,10 +226,11 @@ def on_background(picture: Image.Image, background: tuple[int, int, int]) -> Ima
     return Image.alpha_composite(canvas, picture).convert("RGB")
 
 
-def trimmed(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+def trimmed(picture: Image.Image, background: tuple[int, int, int], opaque: bool = False) -> Image.Image:
     """Return the square around what differs from the background, see `filled`; a picture without one comes back as it is.
 
-    Of a long picture, whose square has more than MOST_FILLED pixels, it is a half of that size, a third, or whatever has no more.
+    Beyond its edges a picture is transparent, and the square RGBA; an opaque one, in RGB, has the background there. Of a long picture, whose
+    square has more than MOST_FILLED pixels, it is a half of that size, a third, or whatever has no more.
     """
     square = filled(picture, background)
     if square is None:
@@ -228,7 +240,10 @@ def trimmed(picture: Image.Image, background: tuple[int, int, int]) -> Image.Ima
     if side > (most := math.isqrt(MOST_FILLED)):
         part = math.ceil(side / most)
         picture, left, top, side = picture.reduce(part), left // part, top // part, side // part
-    # beyond its edges a picture is transparent
+    if opaque:
+        shown = Image.new("RGB", (side, side), background)
+        shown.paste(picture, (-left, -top))
+        return shown
     return picture.convert("RGBA").crop((left, top, left + side, top + side))
 
 

@@ -21,7 +21,7 @@ from components.serving.encoders import Encoders
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.batcher import Batcher
 from components.serving.gateway.metrics import BATCH
-from components.serving.gateway.pictures_in import square_of
+from components.serving.gateway.pictures_in import sides_of
 from components.serving.health import TEXT
 from components.serving.odd_samples import encode
 from components.serving.repository import EACH, ENCODERS, VERSION, number_in
@@ -29,7 +29,7 @@ from components.serving.triton_client import MAX_BATCH
 
 ON_THE_LOOP_S = 0.005  # that samples may take there: nobody else is answered meanwhile, and to hand them to a thread takes a part of it
 CHARACTERS = 10_000  # of all texts that are done there
-BYTES = 2**16  # of all pictures that are done there, and pixels of each: a decoder takes long over many of either
+BYTES = 2**16  # of all pictures that are done there, and pixels that are made of each: many of either take long
 BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures of a small encoder; texts have one of their own, and wait for no large picture
@@ -187,7 +187,7 @@ async def _pictures(encoders: Encoders, threads: Threads, each_s: float, picture
     """Return float32 [N D]; RequestRefused names a broken one."""
     BATCH.labels("embed_image").observe(len(pictures))
     small = sum(map(len, pictures)) <= BYTES and all(
-        one.startswith(BOUNDED) and square_of(one) <= BYTES for one in pictures
+        one.startswith(BOUNDED) and encoders.made(*sides_of(one)) <= BYTES for one in pictures
     )
     return await _run(
         threads,

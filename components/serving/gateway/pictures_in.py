@@ -69,14 +69,14 @@ def picture_of(text: str, where: str = "image") -> bytes:
 
 def pixels_of(data: bytes) -> int:
     """Return how many pixels a checked picture has."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        return opened.width * opened.height
+    width, height = sides_of(data)
+    return width * height
 
 
-def square_of(data: bytes) -> int:
-    """Return how many pixels a square has that a checked picture fits into, as what is shown of a long one may have."""
+def sides_of(data: bytes) -> tuple[int, int]:
+    """Return width and height of a checked picture, in pixels."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        return int(max(opened.size) ** 2)
+        return opened.size
 
 
 def checked(data: bytes, where: str = "image") -> bytes:

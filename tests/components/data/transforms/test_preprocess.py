@@ -341,6 +341,27 @@ def test_a_long_picture_fills_no_square_of_many_times_its_pixels():
     assert (pixels[:, :, :12] == 255).all(), "beyond its edges is the background"
 
 
+@pytest.mark.parametrize("transparent", [False, True])
+def test_laid_on_the_background_before_it_is_trimmed_a_picture_is_the_same(transparent):
+    background = (0, 90, 200)
+    picture = Image.new("RGB", (90, 60), background)
+    picture.paste(Image.radial_gradient("L").resize((70, 30)).convert("RGB"), (12, 9))
+    if transparent:
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    data, transform = png(picture), Preprocess(size=32, trim=True, background=background)
+    after = on_background(transform.open(data), background)
+    before = transform.open(data, opaque=True)
+    assert after.size == before.size == (78, 78)
+    assert np.array_equal(np.asarray(before), np.asarray(after))
+    assert np.array_equal(transform(data), transform.fit(after))
+
+
+def test_a_picture_some_three_times_as_long_as_it_is_high_is_trimmed_at_its_full_size():
+    long = math.isqrt(3 * module.MAX_PIXELS)
+    assert (long + long // 8) ** 2 <= module.MOST_FILLED, "though it has the most pixels that are taken"
+    assert Preprocess(size=32, trim=True).open(bar(20, 8_000), opaque=True).size == (6_751, 6_751)
+
+
 def test_of_a_square_that_is_too_large_a_part_is_the_same_but_for_rounding(monkeypatch):
     long = bar(60, 900)
     transform = Preprocess(size=32, trim=True)
@@ -355,7 +376,7 @@ def test_all_of_a_long_picture_is_resized_in_its_middle_alone_where_it_would_be_
     values = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
     transform = Preprocess(size=32, whole=True, resizer="pillow", reduced=False)
     whole = transform(png(Image.fromarray(values))).astype(int)
-    monkeypatch.setattr(module, "MOST_FILLED", 0)
+    monkeypatch.setattr(module, "MOST_RESIZED", 0)
     alone = transform(png(Image.fromarray(values))).astype(int)
     assert np.abs(alone - whole).mean() < 1, "noise is what rounding between the two sides shows most in"
 

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from components.contracts.errors import TransientError
+from components.data.transforms.preprocess import Preprocess
 from components.serving import parity
 from components.serving.encoders import Encoders
 from components.serving.gateway import against, in_process
@@ -38,7 +39,7 @@ from flows.serving.deploy import deploy
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import running
 from tests.components.serving.gateway.test_refusals import BAD_PICTURES, GOOD_PICTURES, RED, encoded, uri
-from tests.components.serving.tiny_package import WIDTH, make_package
+from tests.components.serving.tiny_package import SIZE, WIDTH, make_package
 
 REPOSITORY = Path(__file__).parents[4]
 ROOM = Room(mb=100, threads=2)
@@ -415,13 +416,14 @@ class Seen(Encoders):
 
 LONG_PICTURE = RED + bytes(2**16)  # of few pixels, and behind them what a decoder has to pass
 LARGE_PICTURE = encoded(Image.new("RGB", (600, 600), "red"), "PNG")
+THIN_PICTURE = encoded(Image.new("RGB", (6, 8_000), "red"), "PNG")  # of few pixels, in a square of many
 
 
 @pytest.mark.parametrize(
     ("texts", "pictures", "seconds", "on_the_loop"),
     [
         (["red"], None, 0.0001, True), (["red"] * 32, None, 0.0001, True), (["red"] * 32, None, 0.001, False), (["red"], None, 0.01, False),
-        (["red " * 2_500 + "x"], None, 0.0001, False), (None, [RED], 0.001, True), (None, [RED] * 6, 0.001, False), (None, [LARGE_PICTURE], 0.0001, False),
+        (["red " * 2_500 + "x"], None, 0.0001, False), (None, [RED], 0.001, True), (None, [RED] * 6, 0.001, False), (None, [LARGE_PICTURE], 0.0001, False), (None, [THIN_PICTURE], 0.0001, False),
         (None, [LONG_PICTURE], 0.0001, False), (None, [encoded(Image.new("RGB", (1, 1)), "TIFF")], 0.0001, False), (None, [GOOD_PICTURES["JPEG"]], 0.0001, True),
     ],
 )  # fmt: skip
@@ -435,6 +437,20 @@ def test_only_what_takes_a_moment_keeps_the_event_loop(endpoint, texts, pictures
     rows, threads = asyncio.run(ask())
     assert rows.shape == (len(texts or pictures), WIDTH)
     assert [one is threading.main_thread() for one in threads] == [on_the_loop]
+
+
+@pytest.mark.parametrize(("sides", "on_the_loop"), [((40, 30), True), ((1, 250), False), ((250, 1), False)])
+def test_what_all_of_a_long_picture_is_resized_to_keeps_the_event_loop_no_longer(repository, sides, on_the_loop):
+    transforms = repository / "image_preprocess/1/transforms.json"
+    transforms.write_text(Preprocess(size=SIZE, reduced=False, resizer="pillow", whole=True).to_json())
+
+    async def ask():
+        here = InProcess(seen := Seen(repository), 0.0, 0.0)
+        await here.embed_image([encoded(Image.new("RGB", sides, "red"), "PNG")])
+        here.close()
+        return seen.threads
+
+    assert [one is threading.main_thread() for one in asyncio.run(ask())] == [on_the_loop]
 
 
 def test_what_comes_together_is_run_together_and_more_than_a_batch_in_several(endpoint):
