@@ -112,14 +112,8 @@ def _check_free(out: Path, start: Path) -> None:
 
 
 def _adapt(
-    asked: Asked,
-    given: "GivenModel",
-    encoder: "Embedder",
-    others: "Sequence[Halved]",
-    here: Path,
-    out: Path,
-    as_json: bool,
-) -> None:
+    asked: Asked, given: "GivenModel", encoder: "Embedder", others: "Sequence[Halved]", here: Path, out: Path, as_json: bool
+) -> None:  # fmt: skip
     from components.finetuning.continued import UNKNOWN
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted

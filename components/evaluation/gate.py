@@ -84,9 +84,9 @@ class Difference:
             return None
         sure = NormalDist().inv_cdf(1 - rules.alpha)
         wanted = beyond / (sure + NormalDist().inv_cdf(rules.power))
-        least = (
-            abs(bar) * (1 - abs(bar)) * (sure / beyond) ** 2 / self.groups if self.share else 0.0
-        )  # times as many, as of `_known`
+        least = 0.0  # times as many groups as there are, as of `_known`
+        if self.share:
+            least = abs(bar) * (1 - abs(bar)) * (sure / beyond) ** 2 / self.groups
         return max(1, FEWEST - self.groups, ceil(self.queries * (max((spread / wanted) ** 2, least) - 1)))
 
 

@@ -48,10 +48,6 @@ class PackageEmbedder:
                 faults.append(None)
             except BadImage as err:
                 faults.append(str(err))
-            except MemoryError:
-                raise
-            except Exception as err:  # of a picture that nobody has seen the like of
-                faults.append(f"it cannot be prepared ({type(err).__name__})")
         found = np.full((len(faults), self.width), np.nan, np.float32)
         if shown:
             found[[fault is None for fault in faults]] = self._encoders.embed_pixels(np.stack(shown))

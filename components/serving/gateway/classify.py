@@ -17,9 +17,8 @@ from components.serving.gateway.refusal import bad
 from components.serving.triton_client import Classified
 
 router = APIRouter()
-Texts = Annotated[
-    list[str], Field(fail_fast=True)
-]  # the first that is none ends it: an error for each of millions fills a memory
+# The first that is no text ends it: an error for each of millions would fill a memory.
+Texts = Annotated[list[str], Field(fail_fast=True)]
 
 
 class ClassifyRequest(BaseModel):

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from components.contracts.embedder import Embedder
 from components.contracts.errors import ConfigError
+from components.contracts.model_files import TRANSFORMS
+from components.data.transforms.preprocess import Preprocess
 from components.serving.embedder import open_embedder
 from components.serving.encoders import PackageEncoders
 from components.serving.package import Package
 from tests.components.serving.counting_package import make_counting_package
-from tests.components.serving.tiny_package import COLOURS, make_package, picture
+from tests.components.serving.tiny_package import COLOURS, SIZE, make_package, picture, write_manifest
+from tests.squares import png
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +52,16 @@ def test_what_cannot_be_decoded_has_no_number(embedder):
     assert np.isnan(embedder.pictures([b"no picture"])).all()
 
 
-def test_whatever_fails_in_a_picture_is_told_of_it_alone(embedder, monkeypatch):
-    taken = embedder._encoders.pixels
-
-    def fails(data: bytes) -> np.ndarray:
-        if data == b"odd":
-            raise OverflowError("of no picture that was foreseen")
-        return taken(data)
-
-    monkeypatch.setattr(embedder._encoders, "pixels", fails)
-    rows, faults = embedder.seen([b"odd", picture(COLOURS["red"])])
-    assert np.isnan(rows).all(1).tolist() == [True, False]
-    assert faults == ["it cannot be prepared (OverflowError)", None]
+def test_a_long_screenshot_with_a_margin_is_embedded_as_any_other(tmp_path):
+    """Its square has 190 million pixels, which Pillow refuses."""
+    folder = make_package(tmp_path / "trimming")
+    (folder / TRANSFORMS).write_text(Preprocess(size=SIZE, trim=True).to_json())
+    write_manifest(folder)
+    screenshot = Image.new("RGB", (300, 12_500), (255, 255, 255))
+    ImageDraw.Draw(screenshot).rectangle((20, 50, 280, 12_450), fill=COLOURS["red"])
+    rows, faults = open_embedder("trimming", tmp_path, None).seen([png(screenshot)])
+    assert faults == [None]
+    assert np.isfinite(rows).all()
 
 
 def test_what_is_no_model_is_told_what_is_one(tmp_path):

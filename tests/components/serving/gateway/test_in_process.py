@@ -344,6 +344,9 @@ class Endless:
     def __init__(self):
         self.over = threading.Event()
 
+    def made(self, width, height):
+        return width * height
+
     def embed_pixels(self, pixels):
         return pixels
 
