@@ -27,6 +27,15 @@ def free_port(first: int = 0, tries: int = 100) -> int:
         return int(probe.getsockname()[1])
 
 
+def bound() -> socket.socket:
+    """Return a socket that has a port of its own and does not listen yet, for a server to inherit: nobody comes between."""
+    its = socket.socket()
+    # its connections inherit it: asyncio, which uvicorn tells that it is no TCP, sets it for none
+    its.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    its.bind((HOST, 0))
+    return its
+
+
 def is_free(port: int) -> bool:
     """Return whether a server could listen on this port now."""
     with socket.socket() as probe:

@@ -7,12 +7,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from components.stages.place import private
 from flows.audience import step
-from flows.loopback import HOST, free_port, wait_for
+from flows.loopback import HOST, bound, wait_for
 from flows.pages import Pages
 from flows.processes import started
 from flows.ui import leaning_on
@@ -66,11 +66,15 @@ def _found(pages: Pages) -> Iterator[None]:
 
 @contextmanager
 def _started(root: Path) -> Iterator[None]:
-    """Start a server for this run."""
-    port, log = free_port(), private(root, "logs") / "prefect-server.log"
-    command = [sys.executable, "-m", "uvicorn", "--factory", _SERVER, "--host", HOST, "--port", str(port)]
+    """Start a server for this run, on a port that is its own from the beginning: it takes seconds until it listens."""
+    log = private(root, "logs") / "prefect-server.log"
     log.write_bytes(b"")
-    with started([*command, "--log-level", "error", "--lifespan", "on"], log, _SERVER_ENVIRONMENT, root) as server:
+    with ExitStack() as left:
+        with bound() as its:
+            port = its.getsockname()[1]
+            command = [sys.executable, "-m", "uvicorn", "--factory", _SERVER, "--fd", str(its.fileno())]
+            command += ["--log-level", "error", "--lifespan", "on"]
+            server = left.enter_context(started(command, log, _SERVER_ENVIRONMENT, root, [its.fileno()]))
         os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
         with step("prefect") as how:
             import prefect.main  # noqa: F401  # while the server starts; it sets logging up

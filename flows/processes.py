@@ -28,19 +28,24 @@ if os.getppid() == int(sys.argv[1]):
 
 @contextmanager
 def started(
-    command: Sequence[str], log: Path | IO[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    log: Path | IO[str],
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    inherited: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command in a process group of its own, its output in `log`; the group is gone when the block ends.
 
     However it ends: TERM first, KILL to whoever is left after a grace, or at once on a second interruption. If this
-    process is killed, the kernel kills the command; stages notice by themselves.
+    process is killed, the kernel kills the command; stages notice by themselves. `inherited` are files of ours, by
+    number, that the command has under the same numbers.
     """
     output = log.open("a") if isinstance(log, Path) else log
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **(environment or {})}, pass_fds=inherited,
         )  # fmt: skip
     finally:
         if isinstance(log, Path):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import pytest
 
 from components.contracts.errors import ConfigError, TransientError
 from flows.claims import Claims
-from flows.loopback import free_port, is_claimed, is_free, stranger_at, wait_for
+from flows.loopback import bound, free_port, is_claimed, is_free, stranger_at, wait_for
 from flows.processes import started
 from flows.stack.place import Place
 from flows.stack.service import Service, answers
@@ -25,6 +26,17 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200), self.end_headers()
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+INHERIT = """\
+import socket, sys
+listening = socket.socket(fileno=int(sys.argv[1]))
+listening.listen()
+while True:
+    one, _ = listening.accept()
+    one.recv(1000)
+    at_once = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    one.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + str(bool(at_once)).encode())
+    one.close()
 """
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -92,6 +104,18 @@ def test_a_server_whose_port_another_program_has_is_never_well(other, tmp_path):
     finally:
         stopping.set()
         kept.join()
+
+
+def test_a_port_that_a_server_inherits_is_nobody_else_s_before_it_listens(tmp_path):
+    with bound() as ours:
+        port = ours.getsockname()[1]
+        command = (sys.executable, "-c", INHERIT, str(ours.fileno()))
+        with started(command, tmp_path / "log", inherited=[ours.fileno()]) as server:
+            ours.close()
+            assert not is_free(port), "the server has it, whether or not it listens yet"
+            wait_for(f"http://127.0.0.1:{port}/", server, tmp_path / "log", "the page", 60)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                assert answer.read() == b"True", "small answers are not held back"
 
 
 def test_a_claimed_port_is_passed_over_though_nobody_listens_yet(tmp_path):
