@@ -77,6 +77,12 @@ def test_held_out_copies_are_set_aside_unless_somebody_says_what_becomes_of_them
         assert tuple(numbers) == ("gates.policy.leak_near=drop",), said
 
 
+def lay_recipe(root):
+    """The recipe of a workspace, whose own sets have names."""
+    (root / "components/recipes").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "components/recipes/adapted.yaml", root / "components/recipes")
+
+
 def test_a_set_that_is_named_bounds_the_race_by_one_half_and_is_measured_by_the_other(start, tmp_path):
     paint(tmp_path / "painted", 6)
     rows = [
@@ -86,6 +92,7 @@ def test_a_set_that_is_named_bounds_the_race_by_one_half_and_is_measured_by_the_
     write_set(tmp_path / "cifar", rows, ["an even shape", "an odd shape"])
     root = tmp_path / "job"
     (root / "data/sets").mkdir(parents=True)
+    lay_recipe(root)
     (root / "params.yaml").write_text(yaml.safe_dump({"gates": {"max_broken": 0.01, "retention": 0.03}}))
     asked = Here(data="mine", start="start", sets=[tmp_path / "cifar"])
     choices = choices_of(asked, root, tmp_path)
@@ -111,6 +118,7 @@ def test_a_set_is_called_what_numbers_can_bear_before_anything_is_laid(start, tm
     (theirs, alike, own) = shapes(tmp_path, "wds_vtab-cifar10.v2", "wds_vtab_cifar10_v2", "pair")
     root = tmp_path / "job"
     (root / "data/sets").mkdir(parents=True)
+    lay_recipe(root)
     (root / "params.yaml").write_text("{}")
     for sets, says in (
         ([theirs, alike], "called wds_vtab_cifar10_v2, as .*wds_vtab-cifar10.v2"), ([own], "called pair, as what is your own"),
