@@ -9,6 +9,10 @@ from typing import Any
 from components.contracts.errors import ConfigError
 
 Add = Callable[..., argparse.ArgumentParser]
+USUAL: dict[str, Any] = {
+    "budget": 900.0, "ask": "auto", "ways": [], "augment": "light", "recall": 0.0, "recalled": "", "most_steps": 0,
+}  # fmt: skip
+"""What a race is told where nobody says otherwise; all else is None then."""
 
 
 def add_adapt(add: Add) -> None:
@@ -53,7 +57,6 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         "--budget",
         metavar="TIME",
         type=seconds,
-        default=900.0,
         help=f"{of}for the race of ways to tune, such as 90s, 15m or 1h (15m)",
     )
     made.add_argument(
@@ -63,19 +66,19 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         help=f"{of}of a set's main number that may be lost (0.01; in a workspace what gates.retention says)",
     )
     made.add_argument(
-        "--ask", choices=("auto", "labels", "captions"), default="auto",
+        "--ask", choices=("auto", "labels", "captions"),
         help=f"{of}what is asked of a picture: its label, or its caption; auto asks for labels where captions are no more than that",
     )  # fmt: skip
     made.add_argument(
-        "--way", metavar="NAME", action="append", default=[], dest="ways", type=lambda said: said.replace("-", " ").replace("_", " "),
+        "--way", metavar="NAME", action="append", dest="ways", type=lambda said: said.replace("-", " ").replace("_", " "),
         help=f"{of}to tune, that takes part in the race, such as lora or feature-adapter; may be given several times (lora, last-layers, locked-image, whole)",
     )  # fmt: skip
     made.add_argument(
-        "--augment", choices=("off", "light", "strong"), default="light",
+        "--augment", choices=("off", "light", "strong"),
         help=f"{of}how much your own training pictures are changed; strong also crops them and, where no caption says left or right, mirrors them (light)",
     )  # fmt: skip
     made.add_argument(
-        "--recall", metavar="WEIGHT", type=float, default=0.0,
+        "--recall", metavar="WEIGHT", type=float,
         help=f"{of}hold, by this weight beside the loss, to what the model says of general pictures before it is tuned; 1 is usual (0, which holds to nothing)",
     )  # fmt: skip
     made.add_argument(
@@ -84,7 +87,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         "workspace's run that still has what it learnt from, or micro_clip, 0.5, or 0.75 beside few labels, and training that goes on is what is tried, unless --recall or --way says otherwise)",
     )  # fmt: skip
     made.add_argument(
-        "--recalled", metavar="DATA", default="",
+        "--recalled", metavar="DATA",
         help=f"{of}general pictures to recall or replay, best those that the model was trained on: with --to a folder, a table, shards or a source, else a source to recall (what the model learnt from, where that is at hand; else drawn scenes; a workspace replays no others)",
     )  # fmt: skip
     made.add_argument(
@@ -92,24 +95,29 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         help=f"{of}a step (64; where what the model learnt from is replayed and nobody said so 256, or 128 where there are few labels)",
     )  # fmt: skip
     made.add_argument(
-        "--most-steps", metavar="N", type=int, default=0,
+        "--most-steps", metavar="N", type=int,
         help=f"{of}of the longest heat; unless given, as many as take 30 times all pictures",
     )  # fmt: skip
     made.add_argument(
         "--seed", type=int, help=f"{of}of splits, draws and intervals (0; in a workspace that of params.yaml)"
     )
+    made.set_defaults(**USUAL)
 
 
 def race_of(said: argparse.Namespace) -> dict[str, Any]:
     """Return what is said of the race, by its names in recipes.adapted.race; what is usual is left out of the later ones."""
+    said = with_usual(said)
     race = {"budget_s": said.budget, "ask": said.ask}
-    others: tuple[tuple[str, Any, Any], ...] = (
-        ("most_lost", said.most_lost, None), ("batch", said.batch, None), ("most_steps", said.most_steps, 0), ("augment", said.augment, "light"), ("recall", said.recall, 0.0),
-        ("replay", said.replay, None), ("ways", said.ways, []),
-    )  # fmt: skip
+    later = ("most_lost", "batch", "most_steps", "augment", "recall", "replay", "ways")
     check_recalled(said)
-    race |= {name: value for name, value, usual in others if value != usual}
+    race |= {name: value for name in later if (value := getattr(said, name)) != USUAL.get(name)}
     return race | ({"recalled": {"name": said.recalled}} if said.recalled else {})
+
+
+def with_usual(said: argparse.Namespace) -> argparse.Namespace:
+    """Return it with what is usual where nobody said otherwise."""
+    usual = {name: value for name, value in USUAL.items() if getattr(said, name) is None}
+    return argparse.Namespace(**{**vars(said), **usual})
 
 
 def check_recalled(said: argparse.Namespace) -> None:

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.contracts.errors import ConfigError
-from flows.adapt_parser import add_race, race_of
+from flows.adapt_parser import USUAL, add_race, race_of
 
 Add = Callable[..., argparse.ArgumentParser]
 PRICE = "DIPTYCH_PRICE_PER_HOUR"  # as a training's receipt takes it
 ADAPT = "adapt"
+OF_ADAPT = {
+    "start": "--from", "to": "--to", "budget": "--budget", "most_lost": "--most-lost", "ask": "--ask", "ways": "--way", "augment": "--augment", "recall": "--recall",
+    "replay": "--replay", "recalled": "--recalled", "batch": "--batch", "most_steps": "--most-steps", "seed": "--seed", "network": "--network",
+}  # fmt: skip
+OF_RECIPES = {"scale": "--scale", "with_data": "--with-data"}
 
 
 def add_estimate(add: Add) -> None:
@@ -31,6 +36,7 @@ def add_estimate(add: Add) -> None:
     made.add_argument("--from", dest="start", metavar="MODEL", help=f"of {ADAPT}: as `diptych adapt` takes it")
     made.add_argument("--to", metavar="DIR", type=Path, help=f"of {ADAPT}: where it would be written, outside of a workspace")  # fmt: skip
     add_race(made, of=f"of {ADAPT}: ")
+    made.set_defaults(**dict.fromkeys(USUAL))  # whether it was said counts here, beside a recipe
     made.add_argument("--network", action="store_true", help=f"of {ADAPT}: fetch a model that is named hf-hub:OWNER/NAME")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
@@ -38,6 +44,7 @@ def add_estimate(add: Add) -> None:
 def _estimate(here: Path, arguments: argparse.Namespace) -> int:
     from flows.estimating.estimate import told
 
+    check_belongs(arguments)
     price = price_said() if arguments.price_per_hour is None else arguments.price_per_hour
     if arguments.name == ADAPT:
         if arguments.data is None or arguments.start is None:
@@ -60,6 +67,23 @@ def _estimate(here: Path, arguments: argparse.Namespace) -> int:
     choices = Choices(recipe=arguments.name, scale=arguments.scale, data=arguments.data, numbers=arguments.numbers)
     print(told(estimate(root, here, choices, price, arguments.with_data), arguments.json))
     return 0
+
+
+def check_belongs(said: argparse.Namespace) -> None:
+    """Raise ConfigError for an option that nothing would be done with: of adapting beside a recipe, or of a recipe beside adapting."""
+    others = OF_RECIPES if said.name == ADAPT else OF_ADAPT
+    said_of = {option: getattr(said, name) for name, option in others.items()}
+    given = [option for option, value in said_of.items() if value is not None and value is not False]  # 0 is said, too
+    if not given:
+        return
+    if said.name == ADAPT:
+        raise ConfigError(
+            f"{' and '.join(given)} would change nothing of what {ADAPT} takes: its pictures are read whole, at the scale that params.yaml says. Leave out what is of recipes."
+        )
+    raise ConfigError(
+        f"{', '.join(given)}: that is of {ADAPT}, and {said.name} is taken for a recipe, which params.yaml and --set KEY=VALUE say all of. Did you mean {ADAPT}? "
+        f"diptych estimate {ADAPT} PICTURES --from MODEL"
+    )
 
 
 def price_said() -> float | None:

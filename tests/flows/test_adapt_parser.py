@@ -2,9 +2,12 @@
 
 import argparse
 
+import pytest
+
+from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt, add_race, race_of
 from flows.estimating.adapting import as_said
-from flows.estimating.parser import add_estimate
+from flows.estimating.parser import OF_ADAPT, OF_RECIPES, add_estimate, check_belongs
 
 ALL = (
     "--budget", "90s", "--most-lost", "0.05", "--ask", "captions", "--way", "lora", "--way", "image-prompt", "--augment", "strong",
@@ -35,6 +38,41 @@ def test_an_estimate_takes_all_that_the_race_takes_and_reads_it_alike():
         assert said.seed == 3
         assert race_of(parsed(*command, "--from", "start")) == {"budget_s": 900.0, "ask": "auto"}
         assert race_of(parsed(*command, "--from", "start", "--replay", "0"))["replay"] == 0.0, "which is not the same"
+
+
+def test_an_estimate_says_what_it_would_not_heed():
+    every = [
+        *zip(ALL[::2], ALL[1::2], strict=True),
+        ("--from", "start"),
+        ("--to", "out"),
+        ("--network",),
+        ("--recall", "0"),
+        ("--replay", "0"),
+        ("--budget", "15m"),
+    ]
+    assert {words[0] for words in every} == set(OF_ADAPT.values())
+    for words in every:
+        with pytest.raises(
+            ConfigError,
+            match=rf"^{words[0]}: that is of adapt, and adapted is taken for a recipe.*Did you mean adapt\?",
+        ):
+            check_belongs(parsed("estimate", "adapted", "mine", *words))
+        check_belongs(parsed("estimate", "adapt", "mine", *words))
+    for words in (("--scale", "large"), ("--with-data",)):
+        assert words[0] in OF_RECIPES.values()
+        with pytest.raises(ConfigError, match=f"^{words[0]} would change nothing of what adapt takes"):
+            check_belongs(parsed("estimate", "adapt", "mine", "--from", "start", *words))
+        check_belongs(parsed("estimate", "clip", *words))
+    common = ("--set", "seed=3", "--price-per-hour", "1", "--json")
+    for name in ("clip", "adapt"):
+        check_belongs(parsed("estimate", name, "mine", *common))
+
+
+def test_a_way_is_read_by_its_words_however_these_are_joined():
+    said = parsed(
+        "adapt", "mine", "--from", "start", "--way", "locked_image", "--way", "locked-text", "--way", "last layers"
+    )
+    assert race_of(said)["ways"] == ["locked image", "locked text", "last layers"]
 
 
 def test_what_is_tried_outside_of_a_workspace_is_told_the_same_race_but_for_its_longest_heat(tmp_path):

@@ -96,6 +96,8 @@ def test_what_cannot_be_run_is_said_with_the_nearest(estimate):
         (["clip", "--set", "training.stepps=3"], "steps"),
         (["clip", "--price-per-hour", "-1"], "--price-per-hour is -1.0"),
         (["adapt"], "adapt needs pictures and a model"),
+        (["adapted", "nowhere", "--from", "nothing"], "Did you mean adapt?"),
+        (["adapt", "nowhere", "--from", "nothing", "--scale", "large"], "--scale would change nothing"),
         (["adapt", "nowhere", "--from", "nothing"], "there is nothing there"),
     ):
         code, _, err = estimate(*arguments)
