@@ -12,7 +12,19 @@ from components.contracts.errors import ConfigError
 from components.data.transforms.views import Views
 
 Augment = Literal["off", "light", "strong"]
-SIDED = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)\b|[左右]", re.IGNORECASE)
+_SIDES = {
+    "English": r"(?:left|right)(?:most|wards?|hand(?:ed)?)?",
+    "German and Dutch": r"(?:links|rechts|linker|rechter)\w*|(?:link|recht)e[mns]?",
+    "French": r"gauches?|droite?s?",
+    "Spanish": r"izquierd[ao]s?|derech[ao]s?",
+    "Italian": r"sinistr[aeio]|destr[aeio]",
+    "Portuguese": r"esquerd[ao]s?|direit[ao]s?",
+    "Russian": r"слева|справа|(?:на|в)?(?:лево|право)|(?:лев|прав)(?:ее|[аоуы]\w{1,2})",
+}
+SIDED = re.compile(
+    rf"(?<![^\W\d_])(?:{'|'.join(_SIDES.values())})(?![^\W\d_])|[左右]|ひだり|みぎ|왼|오른|좌측|우측", re.IGNORECASE
+)
+"""A word of one side: as a whole one in languages that have a space between words, anywhere in Chinese, Japanese and Korean. A false hit costs the mirroring, and no more."""
 
 
 def views_of(augment: Augment, pixels: int, captions: Sequence[Sequence[str]]) -> Views:

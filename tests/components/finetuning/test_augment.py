@@ -35,6 +35,25 @@ def test_no_picture_is_mirrored_where_captions_say_left_or_right(captions, flip)
     assert views_of("light", 24, captions).flip == 0
 
 
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "the leftmost door", "a right-handed glove", "left_lung", "auf der linken Seite", "die rechte Hand", "ein Hund rechts", "a sinistra", "la mano destra", "à esquerda",
+        "o braço direito", "de linkerkant", "zijn rechterhand", "à gauche", "le bras droit", "los ojos izquierdos", "слева от дома", "правая рука", "поворот налево",
+        "みぎの猫", "오른쪽 개", "왼손",
+    ],
+)  # fmt: skip
+def test_sides_are_read_in_the_languages_that_the_docs_name(caption):
+    assert views_of("strong", 24, [("a red circle",), (caption,)]).flip == 0
+
+
+@pytest.mark.parametrize(
+    "caption", ["a bright upright lamp", "ein Rechteck", "лев на траве, правда", "a destroyed link"]
+)
+def test_a_word_that_only_has_a_side_in_it_leaves_the_mirror(caption):
+    assert views_of("strong", 24, [(caption,)]).flip == 0.5
+
+
 def test_no_colour_is_taken_away():
     assert {views_of(name, 24, PLAIN).grey for name in ("off", "light", "strong")} == {0.0}
 
