@@ -4,6 +4,8 @@ Source: Zhai et al. 2022, arXiv:2111.07991, section 3 ("LU" in the paper's lette
 trained before). Differs: both come from this recipe's own pre-training, and the picture's projection is locked with its tower.
 """
 
+from fnmatch import fnmatchcase
+
 from torch import nn
 
 from components.finetuning.freeze import Freeze
@@ -13,8 +15,9 @@ TEXT_SIDE = ("text.*", "text_projection.*", "logit_*")
 
 
 class LockedImage(Strategy):
-    """Trains the text tower, its projection and the scale of the logits; arguments as of Strategy."""
+    """Trains the text tower, its projection, where it has one, and the scale of the logits; arguments as of Strategy."""
 
     def prepare(self, model: nn.Module) -> Freeze:
         """Return the picture side as what stays."""
-        return Freeze(model, TEXT_SIDE)
+        names = [name for name, _ in model.named_parameters()]
+        return Freeze(model, [side for side in TEXT_SIDE if any(fnmatchcase(name, side) for name in names)])
