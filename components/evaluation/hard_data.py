@@ -16,9 +16,10 @@ from components.evaluation.wording import percent
 FEW = 30  # pictures to learn from, below which intervals are wide and not all weights are tuned
 FEW_TO_CHOOSE_BY = 100  # pictures, below which many ways to tell labels apart do alike on them
 COMMON = 0.8  # share of the pictures from which on a label is nearly all there is
-DENSER = 1.2  # pieces a byte against English, from which on words of another language are not those that were learnt
+DENSER = 1.2  # pieces a letter against English, from which on words of another language are not those that were learnt
 SPELLED = 1.8  # the same, from which on letters are spelled
 UNKNOWN = 0.1  # share of the words that a tokenizer does not know
+SYLLABLE = 3  # letters, as which a character of Chinese, Japanese or Korean counts
 LEFT = 0.8  # of the held-out pictures, at least, are left where copies are set aside
 TEXTS, WHOLE, CONTINUED = (
     "locked image",
@@ -39,6 +40,9 @@ _ENGLISH = (
     "a woman in a white dress, the black cat sleeps on a chair, a large green tree near the river, an old man reads a newspaper, a bird in the sky"
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_SYLLABLES = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
+)  # kana, Chinese, Hangul
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +166,14 @@ def other_language(captions: Sequence[str], vocabulary: Vocabulary, ways: Sequen
     if not words:
         return None
     unknown = sum(words[word] for word in unknown_words(words, vocabulary)) / words.total()
-    denser = pieces_a_byte(words, vocabulary) / pieces_a_byte(Counter(_WORD.findall(_ENGLISH)), vocabulary)
+    denser = pieces_a_letter(words, vocabulary) / pieces_a_letter(Counter(_WORD.findall(_ENGLISH)), vocabulary)
     language = read_as(words)
     if unknown < UNKNOWN and denser < SPELLED and (language == "English" or denser < DENSER):
         return None
     why = (
         f"{percent(unknown)} of their words are unknown to it"
         if unknown >= UNKNOWN
-        else f"it needs {denser:.1f} times as many pieces a byte as for English"
+        else f"it needs {denser:.1f} times as many pieces a letter as for English"
     )
     what = (
         "are in letters"
@@ -201,12 +205,12 @@ def unknown_words(words: Collection[str], vocabulary: Vocabulary) -> list[str]:
     return [word for word, row in zip(listed, rows, strict=True) if unknown in row.ids]
 
 
-def pieces_a_byte(words: Mapping[str, int], vocabulary: Vocabulary) -> float:
-    """Return how many pieces the tokenizer makes of a byte of UTF-8, each word as often as it comes: a letter of Chinese says as much as three of English, and has as many."""
+def pieces_a_letter(words: Mapping[str, int], vocabulary: Vocabulary) -> float:
+    """Return how many pieces the tokenizer makes of a letter, each word as often as it comes; what stands for a syllable counts as SYLLABLE letters."""
     listed = list(words)
     rows = vocabulary.uncut().encode_batch(listed, add_special_tokens=False)
     pieces = sum(len(row.ids) * words[word] for word, row in zip(listed, rows, strict=True))
-    return pieces / sum(len(word.encode()) * words[word] for word in listed)
+    return pieces / sum((len(word) + (SYLLABLE - 1) * len(_SYLLABLES.findall(word))) * words[word] for word in listed)
 
 
 def read_as(words: Mapping[str, int]) -> str:

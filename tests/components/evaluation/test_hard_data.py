@@ -28,6 +28,10 @@ SAID = {
     "es": ["una bicicleta amarilla apoyada en una pared de ladrillo", "una cara sonriente con los ojos de corazón", "una sombrilla a rayas en la playa"],
     "ru": ["жёлтый велосипед у кирпичной стены", "улыбающееся лицо"],
     "zh": ["一辆黄色的自行车靠在砖墙上", "笑脸"],
+    "ja": ["レンガの壁に立てかけた黄色い自転車", "ハート型の目をした笑顔"],
+    "ko": ["벽돌 담에 기대어 있는 노란 자전거", "웃는 얼굴"],
+    "hi": ["ईंट की दीवार पर पीली साइकिल", "मुस्कुराता चेहरा"],
+    "th": ["จักรยานสีเหลืองพิงกำแพงอิฐ", "ใบหน้ายิ้ม"],
 }  # fmt: skip
 WAYS = ("lora", "last layers", "locked image", "whole")
 
@@ -54,7 +58,7 @@ def test_of_labels_few_pictures_do_not_choose_alone(clips):
     assert left_out([found], WAYS) == {}
 
 
-@pytest.mark.parametrize("language", ["de", "fr", "es", "ru", "zh"])
+@pytest.mark.parametrize("language", ["de", "fr", "es", "ru", "zh", "ja", "ko", "hi", "th"])
 def test_captions_of_another_language_than_the_towers_are_seen_and_texts_alone_are_tuned(language, clips):
     found = other_language(SAID[language], clips, WAYS)
     assert found is not None
@@ -76,18 +80,18 @@ def test_the_language_that_a_tokenizer_was_made_for_is_no_other():
     assert other_language(SAID["de"], german, WAYS) is None
 
 
-def test_a_tokenizer_with_a_piece_for_each_chinese_letter_was_made_for_chinese():
+@pytest.mark.parametrize("language", ["zh", "ja", "ko"])
+def test_a_tokenizer_with_a_piece_for_each_syllable_was_made_for_its_language(language):
+    """A character of these says as much as half a word of English."""
     english = [*pre_tokenizers.Whitespace().pre_tokenize_str(f"{_ENGLISH} {' '.join(SAID['en'])}")]
-    pieces = dict.fromkeys(["<pad>", "[UNK]", *(word for word, _ in english), *"".join(SAID["zh"])])
+    pieces = dict.fromkeys(["<pad>", "[UNK]", *(word for word, _ in english), *"".join(SAID[language])])
     letters = Tokenizer(models.WordLevel({piece: at for at, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    each = pre_tokenizers.Split(Regex("[\u4e00-\u9fff]"), "isolated")
+    each = pre_tokenizers.Split(Regex("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"), "isolated")
     letters.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), each])
     letters.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
     letters.enable_truncation(32)
     letters.enable_padding(pad_id=0, pad_token="<pad>", length=32)
-    assert other_language(SAID["zh"], Vocabulary(letters), WAYS) is None, (
-        "a letter says as much as half a word of English"
-    )
+    assert other_language(SAID[language], Vocabulary(letters), WAYS) is None
 
 
 def test_words_that_a_tokenizer_does_not_know_are_counted():
