@@ -63,7 +63,7 @@ class Raced:
             is best on the validation split.
         passed_over: the same of other tunings that were weighed, by what they are called: each is better at an alpha that loses too much, or not as good.
         heats: that were run; those of ways that tune nothing have no steps, and a soup of several has the steps of all.
-        without: ways that could not be tried -> why.
+        without: ways that could not be tried, or ran out of memory or numbers -> why.
         unbound: numbers of sets that bounded nothing -> why.
         kept: whether nothing that was weighed, and lost more than was allowed, is better on the validation split.
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
@@ -190,7 +190,10 @@ def raced(
             embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, alike, budget_s, spent_s,
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
-        ran = race(tried, run.run, budget_s, most_of(pairs, step, most_steps), spent_s)
+        ran = race(tried, partial(run.run_or_say, without=without), budget_s, most_of(pairs, step, most_steps), spent_s)
+        if not ran:
+            run.forget()
+            raise _none_left({name: without[name] for name in part})
         general = pairs - len(train)
         candidates: list[tuple[Heat, Callable[[], Weights]]] = [
             (heat, partial(run.tuned, heat)) for heat in _winner_first(ran)
@@ -331,8 +334,7 @@ def _tuning(
     without.update({name: why for name, why in found.items() if why})
     tried = [name for name, why in found.items() if not why]
     if not tried:
-        reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
-        raise ConfigError(f"no way to tune is left for this model and these pictures ({reasons}). Name others: --way.")
+        raise _none_left(found)
     run = Heats(
         embedder=embedder,
         ways={name: part[name] for name in tried},
@@ -349,6 +351,12 @@ def _tuning(
         spent_s=spent_s,
     )
     return run, tried
+
+
+def _none_left(found: Mapping[str, str]) -> ConfigError:
+    """Return the error for ways none of which can be tuned by, each with why."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
+    return ConfigError(f"no way to tune is left for this model and these pictures ({reasons}). Name others: --way.")
 
 
 def best_of(frozen: Sequence[tuple[Heat, Fitted]]) -> tuple[Heat, Fitted] | None:
