@@ -362,6 +362,17 @@ def test_where_all_ways_break_each_is_said_with_why_and_tried_again_by_another_r
     assert [heat.name for heat in found.raced.heats] == ["whole"]
 
 
+def test_ways_that_were_asked_for_race_whatever_is_hard_about_the_data(embedder, squares, tmp_path):
+    own = {**pools(squares), "train": part_of(squares, [place for place in range(2, 50) if place % 5 > 2])}
+    for named, raced in ((False, {"lora"}), (True, {"lora", "whole"})):
+        found = adapt(
+            copy.deepcopy(embedder), own, [], digest="a" * 64, budget_s=600.0, seed=0, folder=tmp_path, progress=silent, batch=10, by=FEW, most_steps=8,
+            named=named,
+        )  # fmt: skip
+        assert [one.name for one in found.raced.hard] == ["few_pictures"]
+        assert {heat.name for heat in found.raced.heats if "soup" not in heat.name} == raced
+
+
 def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp_path):
     for by, says in ((("lorra",), "did you mean lora"), ((), "no way to tune takes part")):
         with pytest.raises(ConfigError, match=says):
