@@ -128,7 +128,7 @@ def _adapt(
         found = adapted(
             encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=beside.batch, ask=asked.ask, by=beside.ways, augment=asked.augment, recall=recall,
-            most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN,
+            most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN, named=bool(asked.ways),
         )  # fmt: skip
     half_model = out / HEATS / MODEL
     for left in (half_model, out / MODEL):  # of a run that was killed here

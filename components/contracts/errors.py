@@ -23,7 +23,16 @@ _TRANSIENT_ERRNO = frozenset(
 
 
 class DiptychError(Exception):
-    """A fault with a remedy in its message."""
+    """A fault with a remedy in its message.
+
+    Args:
+        message: what, why, and how to mend.
+        why: of it what and why, for who knows of another remedy; the message unless given.
+    """
+
+    def __init__(self, message: str = "", why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 class DataError(DiptychError):

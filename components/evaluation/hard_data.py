@@ -63,7 +63,8 @@ class Hard:
 
 
 def hard_data(
-    train: int, held: int, captions: Sequence[str], labels: Sequence[str], vocabulary: Vocabulary, *, ways: Sequence[str], asks_labels: bool
+    train: int, held: int, captions: Sequence[str], labels: Sequence[str], vocabulary: Vocabulary, *, ways: Sequence[str], asks_labels: bool,
+    named: bool = False,
 ) -> list[Hard]:  # fmt: skip
     """Return what makes data hard, the first first.
 
@@ -75,24 +76,27 @@ def hard_data(
         vocabulary: of the model that is adapted.
         ways: to tune that take part, and that the model can be tuned by.
         asks_labels: whether a picture is asked for its label, else for its caption.
+        named: whether somebody asked for these ways, which then are all tuned by.
     """
     found = [
-        few_pictures(train, held, ways),
+        few_pictures(train, held, ways, named),
         few_to_choose_by(train, held) if asks_labels else None,
         one_label(labels, asks_labels),
-        other_language(captions, vocabulary, ways),
+        other_language(captions, vocabulary, ways, named),
         long_captions(captions, vocabulary),
     ]
     return [one for one in found if one is not None]
 
 
-def few_pictures(train: int, held: int, ways: Sequence[str]) -> Hard | None:
-    """Return it of fewer than FEW pictures to learn from; what it says is done is what `left_out` does with these ways."""
+def few_pictures(train: int, held: int, ways: Sequence[str], named: bool = False) -> Hard | None:
+    """Return it of fewer than FEW pictures to learn from; what it says is done is what `left_out` does with these ways, unless they were named."""
     if train >= FEW:
         return None
     then = (
         "All weights are tuned all the same, since no other way takes part."
         if list(ways) == [WHOLE]
+        else "All weights are tuned all the same, since that way was asked for."
+        if named and WHOLE in ways
         else "All weights are tuned by training that goes on, and by no other way."
         if CONTINUED in ways
         else "Not all weights are tuned, which so few cannot hold."
@@ -157,10 +161,12 @@ def one_label(labels: Sequence[str], asked: bool) -> Hard | None:
     )  # fmt: skip
 
 
-def other_language(captions: Sequence[str], vocabulary: Vocabulary, ways: Sequence[str]) -> Hard | None:
+def other_language(
+    captions: Sequence[str], vocabulary: Vocabulary, ways: Sequence[str], named: bool = False
+) -> Hard | None:
     """Return it of captions that the tokenizer was not made for: in letters that it spells, or in words of another language that it takes apart more than English ones.
 
-    What it says is done is what `left_out` does with these ways.
+    What it says is done is what `left_out` does with these ways, unless they were named.
     """
     words = Counter(word for caption in captions for word in _WORD.findall(caption))
     if not words:
@@ -182,11 +188,15 @@ def other_language(captions: Sequence[str], vocabulary: Vocabulary, ways: Sequen
         if language != "English"
         else "have words"
     )
-    then = (
-        "The texts alone are tuned, to pictures that stay as they are seen"
-        if TEXTS in ways
-        else f"Tuned is by {' and '.join(ways) or 'nothing'} all the same, since the texts alone, which would be, are not among the ways (`--way locked-image`)"
-    )
+    if TEXTS in ways and not (named and len(ways) > 1):
+        then = "The texts alone are tuned, to pictures that stay as they are seen"
+    else:
+        why_so = (
+            "as was asked for"
+            if TEXTS in ways
+            else "since the texts alone, which would be, are not among the ways (`--way locked-image`)"
+        )
+        then = f"Tuned is by {' and '.join(ways) or 'nothing'} all the same, {why_so}"
     return Hard(
         name="other_language", count=len(captions), of=len(captions),
         sentence=f"The captions {what} that the model's tokenizer was not made for: {why}. {then}; a start that has read the language, such as a SigLIP 2, "

@@ -12,11 +12,19 @@ from components.contracts.errors import ConfigError
 from components.data.transforms.views import Views
 
 Augment = Literal["off", "light", "strong"]
+_SIDES = {
+    "English": r"(?:left|right)(?:most|wards?|hand(?:ed)?)?",
+    "German and Dutch": r"(?:links|rechts|linker|rechter)\w*|(?:link|recht)e[mns]?",
+    "French": r"gauches?|droite?s?",
+    "Spanish": r"izquierd[ao]s?|derech[ao]s?",
+    "Italian": r"sinistr[aeio]|destr[aeio]",
+    "Portuguese": r"esquerd[ao]s?|direit[ao]s?",
+    "Russian": r"слева|справа|(?:на|в)?(?:лево|право)|(?:лев|прав)(?:ее|[аоуы]\w{1,2})",
+}
 SIDED = re.compile(
-    r"\b(left|right)(most|wards?)?\b|\b(link|recht)(s|e\w*)\b|\bgauches?\b|\bdroite?s?\b|\b(izquierd|derech|esquerd|direit)|\bsinistr|\bdestr[aeio]\b|\b(лев|слева|прав|справа)|[左右]",
-    re.IGNORECASE,
+    rf"(?<![^\W\d_])(?:{'|'.join(_SIDES.values())})(?![^\W\d_])|[左右]|ひだり|みぎ|왼|오른|좌측|우측", re.IGNORECASE
 )
-"""Of English, German, Dutch, French, Spanish, Portuguese, Italian, Russian, Chinese and Japanese; a word that only looks so costs no more than the mirroring."""
+"""A word of one side: as a whole one in languages that have a space between words, anywhere in Chinese, Japanese and Korean. A false hit costs the mirroring, and no more."""
 
 
 def views_of(augment: Augment, pixels: int, captions: Sequence[Sequence[str]]) -> Views:

@@ -34,13 +34,13 @@ class Heat:
 
 
 def race(
-    names: Sequence[str], run: Callable[[str, int], Heat], budget_s: float, most: int, spent_s: float = 0.0
+    names: Sequence[str], run: Callable[[str, int], Heat | None], budget_s: float, most: int, spent_s: float = 0.0
 ) -> list[Heat]:
-    """Return all heats in their order, of which the last is the winner's longest.
+    """Return all heats in their order, of which the last is the winner's longest; none where nobody could be tuned.
 
     Args:
         names: who takes part, the first of equals is preferred.
-        run: tunes one of them from the start for so many steps.
+        run: tunes one of them from the start for so many steps; None where it cannot, and that one is out, with the heats that it had.
         budget_s: seconds for all heats, and for what was before them.
         most: steps of the longest heat.
         spent_s: seconds of the budget that ways which tune nothing took before.
@@ -50,27 +50,35 @@ def race(
     if not names:
         raise ValueError("a race of nobody has no winner")
     heats: list[Heat] = []
-    for place, name in enumerate(names):
-        heats.append(run(name, min(FIRST, most)))
-        spent = sum(heat.seconds for heat in heats)
-        least = spent * len(names) / (place + 1)
+    for place, name in enumerate(names, 1):
+        if (heat := run(name, min(FIRST, most))) is None:
+            continue
+        heats.append(heat)
+        spent, ways = sum(heat.seconds for heat in heats), len(heats) + len(names) - place
+        least = spent * ways / len(heats)
         if least > budget_s - spent_s:
-            raise too_short(budget_s, least, len(names), heats[0].steps, spent_s)
-    left = list(names)
+            raise too_short(budget_s, least, ways, heats[0].steps, spent_s)
+    if not heats:
+        return []
+    left, first = [heat.name for heat in heats], heats[0].steps
     a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
     left_s = budget_s - spent_s - sum(heat.seconds for heat in heats)
     steps = planned(list(a_step.values()), SPARE * left_s, most)
     now = heats
     while True:
-        if steps > heats[0].steps:  # a shorter one says no more than that
-            now = [run(name, steps) for name in left]
-            heats = [*heats, *now]
-        if len(left) == 1:
+        if steps > first:  # a shorter one says no more than that
+            now = [heat for name in left if (heat := run(name, steps)) is not None]
+            out = set(left) - {heat.name for heat in now}
+            heats = [heat for heat in [*heats, *now] if heat.name not in out]
+            left = [name for name in left if name not in out]
+        if len(left) <= 1:
             break
         best = sorted(now, key=lambda heat: heat.score, reverse=True)[: math.ceil(len(left) / 2)]
         left = [name for name in left if name in {heat.name for heat in best}]
         now = [heat for heat in now if heat.name in left]
         steps = min(2 * steps, most)
+    if not heats:
+        return []
     longest = max(heat.steps for heat in heats)
     last = max((heat for heat in heats if heat.steps == longest), key=lambda heat: heat.score)
     return [*(heat for heat in heats if heat is not last), last]
@@ -114,10 +122,9 @@ def planned(a_step: Sequence[float], left_s: float, most: int) -> int:
         left_s: seconds.
         most: steps of the last round.
     """
-    slowest, cost, rounds = sorted(a_step, reverse=True), 0.0, 0
-    while True:  # of each round, in seconds for a step of the first
-        cost += 2**rounds * sum(slowest)
-        if len(slowest) == 1:
-            break
+    slowest, rounds = sorted(a_step, reverse=True), 0
+    cost = sum(slowest)  # of all rounds, in seconds for a step of the first
+    while len(slowest) > 1:
         slowest, rounds = slowest[: math.ceil(len(slowest) / 2)], rounds + 1
+        cost += 2**rounds * sum(slowest)
     return min(int(left_s / cost), most // 2**rounds)

@@ -74,7 +74,7 @@ def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[Halved], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0, as_trained: Optimisation = UNKNOWN,
+    most_steps: int = 0, as_trained: Optimisation = UNKNOWN, named: bool = False,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -83,7 +83,7 @@ def adapt(
         others: numbers of sets that must not fall: one half of a set bounds the choice, and the other, which nothing was chosen by, tells what was lost.
         ask: for labels or captions, as of `choice_of`.
         by: names of the ways to tune that take part.
-        augment, recall, as_trained: as of `raced`.
+        augment, recall, as_trained, named: as of `raced`.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
@@ -95,7 +95,7 @@ def adapt(
     found = raced(
         embedder, pools["train"], pools["val"], [one.by for one in others], digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
         most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps, ask=ask,
-        as_trained=as_trained,
+        as_trained=as_trained, named=named,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)

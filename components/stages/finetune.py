@@ -154,7 +154,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=beside.batch,
             choice=choice, by=beside.ways, augment=race.augment, recall=beside.recall, most_steps=race.most_steps, ask=race.ask,
-            as_trained=beside.as_trained,
+            as_trained=beside.as_trained, named=bool(race.ways),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_tuned(out, embedder.model, pretrained)

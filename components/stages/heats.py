@@ -1,6 +1,7 @@
 """Heats of adapting: each is run once and kept in a folder, so that what was stopped goes on with those that were done."""
 
 import copy
+import gc
 import json
 import math
 import shutil
@@ -45,7 +46,7 @@ from components.training.numbers import Scale
 
 CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 LOOKS = 4  # of a heat at the validation split, the best of which is taken
-HEAT, TUNED, VECTORS = "heat.json", "tuned.safetensors", "vectors.safetensors"
+HEAT, TUNED, VECTORS, OUT = "heat.json", "tuned.safetensors", "vectors.safetensors", "out.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,32 @@ class Heats:
         save_file({key: value.contiguous() for key, value in tuned.items()}, kept / TUNED)
         _keep(kept, heat)
         return heat
+
+    def run_or_say(self, name: str, steps: int, without: dict[str, str]) -> Heat | None:
+        """Return the same; None where memory runs out, or a loss is no number, and `without` says why.
+
+        Why is kept in the place of the heat, so that a race that was stopped goes on without this way, too.
+        """
+        kept = self._place(name, steps)
+        if not (kept / OUT).is_file():
+            try:
+                return self.run(name, steps)
+            except CapabilityError as err:
+                fewer = max(2, self.batches.order.batch // 2)
+                why = f"{err.why.removesuffix('.')}. Fewer pairs a step take less: --batch {fewer}"
+            except DataError as err:
+                why = err.why
+            gc.collect()  # what it held of a GPU's memory, the next has room in
+            shutil.rmtree(kept)  # its checkpoints
+            kept.mkdir()
+            _write_whole(kept / OUT, why)
+        without[name] = (kept / OUT).read_text(encoding="utf-8")
+        return None
+
+    def forget(self) -> None:
+        """Have all ways tried again that are out, since nothing came of the race: there may be more room then."""
+        for out in self.folder.glob(f"*/{OUT}"):
+            out.unlink()
 
     def _told(self, steps: int, clock: HeatClock) -> Progress:
         """Return whom the steps of a heat are told: of a first one, also who looks whether it has taken all the time there is."""
@@ -285,10 +312,15 @@ def _kept(folder: Path) -> Heat | None:
 
 
 def _keep(folder: Path, heat: Heat) -> None:
-    """Write what was found, whole or not at all, after all else of the heat."""
-    half = folder / f".{HEAT}"
-    half.write_text(json.dumps(asdict(heat)), encoding="utf-8")
-    half.replace(folder / HEAT)
+    """Write what was found, after all else of the heat."""
+    _write_whole(folder / HEAT, json.dumps(asdict(heat)))
+
+
+def _write_whole(path: Path, said: str) -> None:
+    """Write a file, whole or not at all."""
+    half = path.with_name(f".{path.name}")
+    half.write_text(said, encoding="utf-8")
+    half.replace(path)
 
 
 def _write(folder: Path, fitted: Fitted) -> None:

@@ -63,7 +63,7 @@ class Raced:
             is best on the validation split.
         passed_over: the same of other tunings that were weighed, by what they are called: each is better at an alpha that loses too much, or not as good.
         heats: that were run; those of ways that tune nothing have no steps, and a soup of several has the steps of all.
-        without: ways that could not be tried -> why.
+        without: ways that could not be tried, or ran out of memory or numbers -> why.
         unbound: numbers of sets that bounded nothing -> why.
         kept: whether nothing that was weighed, and lost more than was allowed, is better on the validation split.
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
@@ -113,7 +113,7 @@ def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0, ask: Ask = "auto", as_trained: Optimisation = UNKNOWN,
+    most_steps: int = 0, ask: Ask = "auto", as_trained: Optimisation = UNKNOWN, named: bool = False,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -134,6 +134,7 @@ def raced(
         most_steps: of the longest heat; 0 for as many as take EPOCHS times all pictures.
         ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
         as_trained: what the start was trained by.
+        named: whether somebody asked for the ways, so that none is left out for what is hard about the data.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
@@ -167,7 +168,7 @@ def raced(
     step, general = batch_of(train, batch), 0
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
-    hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why])
+    hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why], named)
     within = 0.0 if choice else one_query(val)  # of labels, sureness tells apart what is right as often
     scales = Scales.of(embedder, start, watch, others, most_lost, progress, within)
     ends = [_End(way=START, steps=0, alpha=0.0, val=scales.row["val"])]
@@ -187,10 +188,13 @@ def raced(
         spent_s = sum(heat.seconds for heat in heats)
         of_labels = replace(train, concepts=choice.of["train"]) if choice and alike else train
         run, tried = _tuning(
-            embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, hard, augment, recall, alike, budget_s, spent_s,
+            embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, [] if named else hard, augment, recall, alike, budget_s, spent_s,
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
-        ran = race(tried, run.run, budget_s, most_of(pairs, step, most_steps), spent_s)
+        ran = race(tried, partial(run.run_or_say, without=without), budget_s, most_of(pairs, step, most_steps), spent_s)
+        if not ran:
+            run.forget()
+            raise _none_left({name: without[name] for name in part})
         general = pairs - len(train)
         candidates: list[tuple[Heat, Callable[[], Weights]]] = [
             (heat, partial(run.tuned, heat)) for heat in _winner_first(ran)
@@ -289,18 +293,32 @@ def _shas(pool: Pool) -> Sequence[str]:
 
 
 def hard_of(
-    embedder: Embedder, train: Pool, val: Pool, choice: Choice | None, ask: Ask = "auto", ways: Sequence[str] = USUAL
+    embedder: Embedder,
+    train: Pool,
+    val: Pool,
+    choice: Choice | None,
+    ask: Ask = "auto",
+    ways: Sequence[str] = USUAL,
+    named: bool = False,
 ) -> list[Hard]:
     """Return what makes these pictures hard to adapt to: by the labels that are chosen among, or those of the column, or else by what they show.
 
     Args:
         ways: to tune that take part, and that the model can be tuned by.
+        named: whether somebody asked for these.
     """
     said = [label for label in train.labelled(COLUMN) if label is not None]
     labels = choice.of["train"] if choice else said or train.concepts
     captions = [text for texts in train.captions for text in texts]
     found = hard_data(
-        len(train), len(val), captions, labels, embedder.vocabulary, ways=ways, asks_labels=choice is not None
+        len(train),
+        len(val),
+        captions,
+        labels,
+        embedder.vocabulary,
+        ways=ways,
+        asks_labels=choice is not None,
+        named=named,
     )
     if choice or ask != "auto":
         return found
@@ -331,8 +349,7 @@ def _tuning(
     without.update({name: why for name, why in found.items() if why})
     tried = [name for name, why in found.items() if not why]
     if not tried:
-        reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
-        raise ConfigError(f"no way to tune is left for this model and these pictures ({reasons}). Name others: --way.")
+        raise _none_left(found)
     run = Heats(
         embedder=embedder,
         ways={name: part[name] for name in tried},
@@ -349,6 +366,12 @@ def _tuning(
         spent_s=spent_s,
     )
     return run, tried
+
+
+def _none_left(found: Mapping[str, str]) -> ConfigError:
+    """Return the error for ways none of which can be tuned by, each with why."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
+    return ConfigError(f"no way to tune is left for this model and these pictures ({reasons}). Name others: --way.")
 
 
 def best_of(frozen: Sequence[tuple[Heat, Fitted]]) -> tuple[Heat, Fitted] | None:

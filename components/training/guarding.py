@@ -150,7 +150,8 @@ class Guarding(L.Callback):
                 else f" There were {self.tries.most} such steps within {self.tries.within} before."
             )
             raise DataError(
-                f"{why}.{often} Training on would only spread it. Look at those samples, or lower training.lr in the recipe."
+                f"{why}.{often} Training on would only spread it. Look at those samples, or lower training.lr in the recipe.",
+                f"{why}.{often}".removesuffix("."),
             )
         if answer == "roll_back":
             self._say(f"{why}; going back to the last good state, and leaving this batch out")

@@ -30,7 +30,8 @@ def room(scale: Scale, model: nn.Module, ranks: int) -> Iterator[None]:
         held, there_is = _held_and_there()
         rows = scale.micro_batch or scale.batch // ranks
         parts = not any(isinstance(part, _BatchNorm) for part in model.modules())
-        raise CapabilityError(said(asked, held, there_is, rows, scale, parts=parts, ranks=ranks)) from err
+        why = lacking(asked, held, there_is, rows, scale)
+        raise CapabilityError(said(asked, held, there_is, rows, scale, parts=parts, ranks=ranks), why) from err
 
 
 def said(asked: int, held: int, there_is: int, rows: int, scale: Scale, *, parts: bool, ranks: int) -> str:
@@ -51,8 +52,16 @@ def said(asked: int, held: int, there_is: int, rows: int, scale: Scale, *, parts
             f"Set batch to {fitting * ranks} in the scale (its net has batch norm, so it cannot be encoded in parts)"
         )
     return (
+        f"{lacking(asked, held, there_is, rows, scale)}. {lower}; fewer pixels take less with their square, and training.precision bf16 "
+        "about half."
+    )
+
+
+def lacking(asked: int, held: int, there_is: int, rows: int, scale: Scale) -> str:
+    """Return what there was no room for, in words; arguments as of `said`."""
+    return (
         f"out of memory: a step of {rows} pairs at {scale.pixels} px asked for {_size(asked)} more, with {_size(held)} held of "
-        f"{_size(there_is)}. {lower}; fewer pixels take less with their square, and training.precision bf16 about half."
+        f"{_size(there_is)}"
     )
 
 

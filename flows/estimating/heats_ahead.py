@@ -114,15 +114,18 @@ def heats_ahead(
 
 
 def paces(marks: Sequence[Mark]) -> list[float]:
-    """Return the seconds of a step of each heat, in their order, without its first steps and its last, in which the model is looked at."""
-    ends: list[list[float]] = []
+    """Return the seconds of a step of each heat that came to its end, in their order, without its first steps and its last, in which the model is looked at."""
+    heats: list[list[Mark]] = []
     for mark in marks:
         if mark.doing == "training":
             if mark.done == 1:
-                ends.append([])
-            ends[-1].append(mark.at_s)
+                heats.append([])
+            heats[-1].append(mark)
     found = []
-    for its in ends:
+    for heat in heats:
+        if heat[-1].done < heat[-1].total:
+            continue  # this way ran out of memory or numbers
+        its = [mark.at_s for mark in heat]
         took = [now - before for before, now in itertools.pairwise(its)]
         found.append(middle(took[SETTLED - 1 : -1] or took or [0.0]))
     return found

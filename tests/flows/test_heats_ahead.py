@@ -86,6 +86,17 @@ def test_a_step_is_told_without_the_first_ones_and_the_last():
     assert paces(marks) == pytest.approx([A_STEP[name] for name in WAYS])
 
 
+def test_a_way_that_broke_in_its_first_heat_has_no_heats_ahead():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    rolled_back = [*marks[:5], *marks[:1]]
+    several = [*marks[:8], *rolled_back, *marks[8:]]
+    assert paces(several) == pytest.approx([A_STEP[name] for name in WAYS])
+    order = (WAYS[0], "locked image", *WAYS[1:])
+    with_it = heats_ahead(heats, several, order, budget_s=60.0, most=400)
+    assert with_it == heats_ahead(heats, marks, WAYS, budget_s=60.0, most=400)
+    assert with_it.heats
+
+
 def test_ways_that_tune_nothing_take_of_the_budget_and_are_not_run_again():
     heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
     frozen = [{"name": "cache", "steps": 0, "score": 0.9, "seconds": 100.0}]

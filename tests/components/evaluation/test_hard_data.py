@@ -73,6 +73,18 @@ def test_captions_of_another_language_than_the_towers_are_seen_and_texts_alone_a
     assert "Tuned is by lora and whole all the same" in others.sentence
 
 
+def test_ways_that_were_asked_for_are_said_to_be_tuned_by(clips):
+    found = hard_data(
+        16, 2, SAID["de"], [], clips, ways=("lora", "locked image", "whole"), asks_labels=False, named=True
+    )
+    few, german = (one.sentence for one in found)
+    assert few.endswith("All weights are tuned all the same, since that way was asked for.")
+    assert "Tuned is by lora and locked image and whole all the same, as was asked for" in german
+    alone = other_language(SAID["de"], clips, ("locked image",), named=True)
+    assert alone is not None
+    assert "The texts alone are tuned" in alone.sentence
+
+
 def test_the_language_that_a_tokenizer_was_made_for_is_no_other():
     """Made of German, it takes German apart less than English."""
     german = Vocabulary.train(SAID["de"] * 20, size=400, context=32)

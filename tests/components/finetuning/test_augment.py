@@ -29,7 +29,7 @@ def test_each_step_changes_more():
     assert 0 < float((light - off).abs().mean()) < float((strong - off).abs().mean())
 
 
-@pytest.mark.parametrize(("captions", "flip"), [(PLAIN, 0.5), (SIDED, 0.0)])
+@pytest.mark.parametrize(("captions", "flip"), [(PLAIN, 0.5), (SIDED, 0.0), ([("左の犬",)], 0.0)])
 def test_no_picture_is_mirrored_where_captions_say_left_or_right(captions, flip):
     assert views_of("strong", 24, captions).flip == flip
     assert views_of("light", 24, captions).flip == 0
@@ -38,12 +38,20 @@ def test_no_picture_is_mirrored_where_captions_say_left_or_right(captions, flip)
 @pytest.mark.parametrize(
     "caption",
     [
-        "左の犬", "the leftmost dog", "turned rightwards", "auf der linken Seite", "die rechte Hand", "links ein Hund", "aan de linkerkant", "à gauche", "côté droit", "a la izquierda", "el perro derecho",
-        "à esquerda", "do lado direito", "a sinistra", "la mano destra", "собака слева", "правая рука",
+        "the leftmost door", "a right-handed glove", "left_lung", "auf der linken Seite", "die rechte Hand", "ein Hund rechts", "a sinistra", "la mano destra", "à esquerda",
+        "o braço direito", "de linkerkant", "zijn rechterhand", "à gauche", "le bras droit", "los ojos izquierdos", "слева от дома", "правая рука", "поворот налево",
+        "みぎの猫", "오른쪽 개", "왼손",
     ],
 )  # fmt: skip
-def test_left_and_right_are_known_as_they_are_said(caption):
+def test_sides_are_read_in_the_languages_that_the_docs_name(caption):
     assert views_of("strong", 24, [("a red circle",), (caption,)]).flip == 0
+
+
+@pytest.mark.parametrize(
+    "caption", ["a bright upright lamp", "ein Rechteck", "лев на траве, правда", "a destroyed link"]
+)
+def test_a_word_that_only_has_a_side_in_it_leaves_the_mirror(caption):
+    assert views_of("strong", 24, [(caption,)]).flip == 0.5
 
 
 def test_no_colour_is_taken_away():

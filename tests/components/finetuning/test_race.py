@@ -98,3 +98,22 @@ def test_where_there_is_time_for_no_more_the_short_heats_decide():
 def test_a_race_of_nobody_ends():
     with pytest.raises(ValueError, match="no winner"):
         race([], lambda name, steps: Heat(name=name, steps=steps, score=0.0, seconds=0.0), 60.0, 100)
+
+
+@pytest.mark.parametrize("last", [FIRST, FIRST + 1])
+def test_who_cannot_be_tuned_is_out_with_all_heats_and_the_others_go_on(last):
+    """`b`, which would win, breaks in its first heat, or behind it."""
+    run, _ = runner(WORTH)
+    heats = race(list(WORTH), lambda name, steps: run(name, steps) if name != "b" or steps < last else None, 60.0, 1000)
+    assert heats[-1].name == "c"
+    assert {heat.name for heat in heats} == {"a", "c", "d"}
+
+
+def test_who_went_before_wins_where_all_that_were_left_break():
+    run, _ = runner(WORTH)
+    heats = race(
+        list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST or name in "ad" else None, 60.0, 1000
+    )
+    assert heats[-1].name == "d"
+    assert race(list(WORTH), lambda name, steps: None, 60.0, 1000) == []
+    assert race(list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST else None, 60.0, 1000) == []

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from safetensors.torch import load_file
 from components.contracts.errors import ConfigError, Interrupted
 from components.contracts.progress import silent
 from components.finetuning.continued import UNKNOWN
+from components.finetuning.freeze import Freeze
 from components.finetuning.interpolate import interpolate
 from components.finetuning.labels.way import TIE
 from components.finetuning.race import Heat
 from components.finetuning.soup import Souped
+from components.finetuning.whole import Whole
 from components.models.adapted_projection import AdaptedProjection
 from components.models.projection import LogitScale
 from components.objectives.sigmoid import SigmoidLoss
@@ -305,6 +308,69 @@ def test_where_no_way_that_was_named_fits_the_model_that_is_said(embedder, squar
         ConfigError, match=r"no way to tune is left .*image prompt: .*no blocks that all attend.* --way"
     ):
         adapted(embedder, squares, [], tmp_path, by=("image prompt",))
+
+
+class Greedy(Whole):
+    """Asks for more memory than there is."""
+
+    def prepare(self, model: torch.nn.Module) -> Freeze:
+        model.image_projection.register_forward_pre_hook(lambda *_: torch.empty(2**50))
+        return super().prepare(model)
+
+
+class Diverging(Whole):
+    """Has a loss that is no number."""
+
+    def prepare(self, model: torch.nn.Module) -> Freeze:
+        model.image_projection.register_forward_hook(
+            lambda part, given, made: made * float("nan") if part.training else made
+        )
+        return super().prepare(model)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (Greedy, r"out of memory: a step of 10 pairs at 32 px asked for .* Fewer pairs a step take less: --batch 5$"),
+        (Diverging, r"^the loss at step \d+ is not finite .* There were 3 such steps within 50 before$"),
+    ],
+)
+def test_a_way_that_breaks_is_out_and_the_others_go_on_also_after_a_stop(
+    embedder, squares, tmp_path, monkeypatch, broken, says
+):
+    def taking_part(names, as_trained):
+        return {name: broken(share=1.0) if name == "whole" else ways()[name] for name in names}
+
+    monkeypatch.setattr(racing, "taking_part", taking_part)
+    start, again = copy.deepcopy(embedder.model.state_dict()), copy.deepcopy(embedder)
+    found = adapted(embedder, squares, [], tmp_path, by=FEW, most_steps=8)
+    assert re.search(says, found.raced.without["whole"])
+    assert {heat.name for heat in found.raced.heats} == {"lora"}
+    again.model.load_state_dict(start)
+    monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("what is kept is run again"))
+    assert adapted(again, squares, [], tmp_path, by=FEW, most_steps=8) == found
+
+
+def test_where_all_ways_break_each_is_said_with_why_and_tried_again_by_another_run(
+    embedder, squares, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(racing, "taking_part", lambda names, as_trained: {name: Greedy(share=1.0) for name in names})
+    with pytest.raises(ConfigError, match=r"no way to tune is left .*whole: out of memory.*--batch 5.* --way"):
+        adapted(embedder, squares, [], tmp_path, by=("whole",), most_steps=8)
+    monkeypatch.undo()
+    found = adapted(embedder, squares, [], tmp_path, by=("whole",), most_steps=8)
+    assert [heat.name for heat in found.raced.heats] == ["whole"]
+
+
+def test_ways_that_were_asked_for_race_whatever_is_hard_about_the_data(embedder, squares, tmp_path):
+    own = {**pools(squares), "train": part_of(squares, [place for place in range(2, 50) if place % 5 > 2])}
+    for named, raced in ((False, {"lora"}), (True, {"lora", "whole"})):
+        found = adapt(
+            copy.deepcopy(embedder), own, [], digest="a" * 64, budget_s=600.0, seed=0, folder=tmp_path, progress=silent, batch=10, by=FEW, most_steps=8,
+            named=named,
+        )  # fmt: skip
+        assert [one.name for one in found.raced.hard] == ["few_pictures"]
+        assert {heat.name for heat in found.raced.heats if "soup" not in heat.name} == raced
 
 
 def test_a_way_that_nobody_knows_is_said_with_the_nearest(embedder, squares, tmp_path):

@@ -23,7 +23,7 @@ from components.stages.adapt import adapt
 from components.stages.heats import LabelHeats
 from components.stages.race_steps import batches_of
 from components.stages.racing_ways import label_ways
-from tests.components.stages.test_adapt import FEW, adapted, pools
+from tests.components.stages.test_adapt import FEW, Greedy, adapted, pools
 from tests.squares import COLOURS
 
 
@@ -214,3 +214,11 @@ def test_a_soft_prompt_of_one_budget_is_not_taken_for_another_s(embedder, square
         ).run("frozen", {})  # fmt: skip
     assert [within for within, _ in groupby(asked)] == ["-6s", "-90s"], "the third is the first, which was kept"
     assert len(asked) == 2 * (1 + FOLDS)
+
+
+def test_where_all_tunings_break_ways_that_tune_nothing_are_left(embedder, squares, tmp_path, monkeypatch):
+    monkeypatch.setattr(racing, "taking_part", lambda names, as_trained: {"whole": Greedy(share=1.0)})
+    found = told_apart(embedder, squares, [], tmp_path, by=("whole",), most_steps=8)
+    assert "whole: out of memory" in found.raced.without["tuning"]
+    assert found.untouched
+    assert {heat.steps for heat in found.raced.heats} == {0}
