@@ -20,6 +20,7 @@ from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
 from flows.lineage.known import Known, lessons, versions
+from flows.lineage.trained_before import trained_before
 from flows.same_queries import manifest_of, sides
 
 
@@ -37,12 +38,15 @@ def _judge(root: Path, store: Store) -> Judge:
         from components.evaluation import gate  # imports pyarrow, which a flow that judges nothing need not
         from components.evaluation.compatible import works_on_old_index
         from components.evaluation.ruled import table
+        from components.evaluation.start_leaks import start_leaks
 
         check_judgeable(root, params.promotion)
         also = packaged_well(version, champion, params.gates.retention, root, store)
         with tempfile.TemporaryDirectory(dir=private(root, "tmp")) as scratch:
             ours, theirs, lacking = sides(version, champion, params.promotion, root, store, Path(scratch))
-        if old := manifest_of(version, root, store).get("compatible_with"):
+        about = manifest_of(version, root, store)
+        also += start_leaks(ours, *trained_before(about, root))
+        if old := about.get("compatible_with"):
             claim = not_served(old, champion, root, store)
             also.append(claim or works_on_old_index(ours, old, params.promotion, params.seed))
         ruling = gate.judge(ours, theirs, params.promotion, params.seed, [*also, *lacking])

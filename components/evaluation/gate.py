@@ -228,9 +228,8 @@ def leaks(ours: Evaluated) -> list[Finding]:
         if kind != "leakage":
             continue
         keys = [row["query"] for row in ours.rows[kind].to_pylist() if row["leaked"] and row["split"] == split]
-        named = f"{', '.join(keys[:NAMED])}{' and others' if len(keys) > NAMED else ''}"
         says = (
-            f"{len(keys)} of {metric['n']} pictures of {split} were trained on, such as {named}"
+            f"{len(keys)} of {metric['n']} pictures of {split} were trained on, such as {some_of(keys)}"
             if keys
             else "none was trained on"
         )
@@ -240,6 +239,11 @@ def leaks(ours: Evaluated) -> list[Finding]:
             )
         )
     return found
+
+
+def some_of(keys: Sequence[str]) -> str:
+    """Return the first of the pictures that leak, as a sentence names them."""
+    return f"{', '.join(keys[:NAMED])}{' and others' if len(keys) > NAMED else ''}"
 
 
 def licensed(ours: Evaluated, rules: Rules) -> list[Finding]:

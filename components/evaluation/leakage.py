@@ -2,6 +2,7 @@
 
 Validation has set such pictures aside; what is measured is only as good as that, so it is looked at once more, at what the model was really
 given. Of two files that differ, the pixels on white may still be the same. Pictures that merely look alike are for validation to judge.
+What a start learnt from before is not known here: the gate asks for it where versions are known, by the fingerprints that are kept with the rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,14 @@ import pyarrow as pa
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Subject
 from components.contracts.progress import Progress
+from components.data.fingerprint import FINGERPRINT
 from components.data.seen import see
 
 EVERY = 256  # pictures between two signs of life
 
 
 class Leakage(Evaluator):
-    """The share of each pool's pictures that the model was trained on. A person's guess, and the baseline, are that none are.
+    """The share of each pool's pictures that the model was trained on, whatever it began as. A person's guess, and the baseline, are that none are.
 
     Args:
         again: fingerprint of the pixels -> key of pictures of its start that it learnt from again, beside those of `train`.
@@ -27,7 +29,7 @@ class Leakage(Evaluator):
         self.again = again
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `leakage.<split>`, with a row a picture that names its twin among those trained on."""
+        """Return `leakage.<split>`, with a row a picture that has its fingerprint, and names its twin among those trained on."""
         trained = prints(subject.train.pictures, subject.progress, "looking at pictures trained on")
         known = {**self.again, **dict(zip(trained, subject.train.keys, strict=True))}
         metrics, rows = [], []
@@ -45,7 +47,7 @@ class Leakage(Evaluator):
             rows.append(
                 pa.table({
                     "split": [split] * len(twins), "query": list(pool.keys), "group": list(pool.keys), "leaked": leaked,
-                    "twin": pa.array(twins, pa.string()),
+                    "twin": pa.array(twins, pa.string()), FINGERPRINT: seen,
                 })
             )  # fmt: skip
         return Findings(metrics=tuple(metrics), rows={"leakage": pa.concat_tables(rows)} if rows else {})

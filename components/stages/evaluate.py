@@ -17,6 +17,7 @@ from components.contracts.model_files import ADAPTED, AGAINST, LICENCES, TRANSFO
 from components.contracts.sample import TEST_SPLITS
 from components.contracts.sealed import digest_of, sha256_of
 from components.data.beside import read_kind
+from components.data.fingerprint import fingerprints
 from components.data.manifest import read_manifest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, of_split, read_pool
@@ -146,10 +147,7 @@ def again_of(model: Path) -> dict[str, str]:
     rows = replayed_of(model)
     if rows is None:
         return {}
-    return {
-        row["pixel_sha256"] or row["sha256"]: row["key"]
-        for row in rows.select(["key", "sha256", "pixel_sha256"]).to_pylist()
-    }
+    return dict(zip(fingerprints(rows).to_pylist(), rows["key"].to_pylist(), strict=True))
 
 
 def pools_of(root: Path, recipe: str) -> dict[str, pa.Table]:

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from components.contracts.sealed import read_sealed
 from components.data.manifest import read_manifest, write_manifest
 from components.data.selection import of_split, read_pool
+from components.registry.forebears import MADE
 from components.registry.versions import register
 from components.serving.pack import seal
 from flows.promote import promote
@@ -126,6 +127,32 @@ def test_a_set_with_pictures_that_were_trained_on_stops_the_promotion_and_names_
     assert f"2 of {len(rows)} pictures of mine were trained on, such as {', '.join(named)}" in verdict.sentence
     twins = [row["twin"] for row in leaked if row["leaked"]]
     assert twins == of_split(selected, "train")["key"].to_pylist()[:2]
+
+
+def test_what_its_start_was_trained_on_and_is_asked_today_is_for_a_person_though_the_run_did_not_see_it(job):
+    """As under another seed: today's pool has what clip@1 was trained on, and today's selection has not."""
+    measure(job, "trained")
+    before = registered(job, "trained")
+    learnt = of_split(read_manifest(job / SELECTED), "train")["key"].to_pylist()[TRAINED_ON:]
+    grow(job)
+    start = {"path": "models/clip-1", "digest": read_sealed(job / "models/trained/package")[MADE]["finetune"]}
+    shutil.copytree(job / "models/trained", job / "models/begun")
+    of_begun = {**read_sealed(job / "models/begun/package"), "start": start, MADE: {"finetune": "9" * 64}}
+    seal(job / "models/begun/package", {name: it for name, it in of_begun.items() if name not in ("files", "digest")})
+    (job / "models/begun/package/report.html").write_text("of another run")  # so that it is another package
+    measure(job, "begun")
+    verdict = promote(job, registered(job, "begun"))
+    (finding,) = [one for one in verdict.ruling.findings if one.held == "uncertain" and one.rule == "leakage"]
+    assert verdict.ruling.outcome != "promoted", verdict.sentence
+    asked = len(read_manifest(job / PAIRS))
+    assert finding.metric == "leakage.pair"
+    assert finding.says.startswith(
+        f"{len(learnt)} of {asked} pictures of pair are what it began as, {before.label}, was trained on, such as "
+    )
+    named = finding.says.rpartition("such as ")[2].partition(":")[0]
+    assert set(named.removesuffix(" and others").split(", ")) <= set(learnt)
+    metrics = json.loads((job / "runs/clip/evaluate/metrics.json").read_text())
+    assert metrics["leakage.pair"]["value"] == 0, "of its own run it was not"
 
 
 @pytest.mark.parametrize(

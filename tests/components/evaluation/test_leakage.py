@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from components.data.seen import see
 from components.evaluation.leakage import Leakage
 from tests.subjects import Told, subject_of
 
@@ -36,6 +37,7 @@ def test_one_that_was_trained_on_is_found_by_its_pixels_and_named(squares):
     assert leaked.metrics[0].value == pytest.approx(1 / 10)
     rows = [row for row in leaked.rows["leakage"].to_pylist() if row["leaked"]]
     assert [(row["query"], row["twin"]) for row in rows] == [(squares.keys[31], squares.keys[3])]
+    assert rows[0]["fingerprint"] == see(pictures[3]).pixel_sha256, "for who knows what else was trained on"
 
 
 def test_bytes_that_are_no_picture_leak_only_into_the_same_bytes(squares):
