@@ -17,7 +17,7 @@ class Watch:
         reference: what they are held against: `training`, the pictures and texts of the served index, or `before`, what was asked of the
             same model before the window.
         alpha: share of looks, 0 to 0.5, that may call drift, or a broken budget, where there is none.
-        permutations: of the kernel test, 20 / alpha or more.
+        permutations: of the kernel test, 20 / alpha or more; a look of more than 20 tests draws as many as those ask for.
         least_rows: distinct vectors, scores of a language, or requests, below which nothing is said to be well.
         most_rows: of either side that are compared; more cost time, and show shifts that are of no use to know.
         most_failed: share of requests, 0 to 1, that may fail by our fault (status 500 and above).

@@ -19,6 +19,8 @@ from components.contracts.errors import DataError
 from components.evaluation.blocks import drawn_by_block
 
 DRAWS, CONFIDENCE = 10_000, 0.95
+TAIL_DRAWS = 20  # that lie beyond an end which is read off them
+FEWEST = 20  # groups, below which what is drawn says little of what was not
 ALIKE = 3  # groups of each kind from which on kinds are drawn and not groups
 LARGE = 10_000  # groups, or kinds of them, above which hardly alike ones are drawn by blocks of like values
 FEW = 4  # sums of a group, beyond which it is counted how often each is drawn

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from components.contracts.promotion import COMPATIBLE, Finding, Held, Rules
-from components.evaluation.bootstrap import middle
-from components.evaluation.gate import FEWEST, compared
+from components.evaluation.bootstrap import FEWEST, middle
+from components.evaluation.gate import compared
 from components.evaluation.old_index import DIRECTION, KIND
 from components.evaluation.outcomes import Evaluated
 from components.evaluation.ruled import change

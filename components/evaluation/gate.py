@@ -22,14 +22,12 @@ from components.contracts.errors import DataError
 from components.contracts.evaluate import Tally
 from components.contracts.promotion import Bound, Finding, Guard, Held, Outcome, Rules, Ruling
 from components.data.sources.settings import NOT_STATED
-from components.evaluation.blocks import signed_by_block
-from components.evaluation.bootstrap import LARGE, drawn, middle
+from components.evaluation.bootstrap import FEWEST, drawn, middle
 from components.evaluation.outcomes import Evaluated, distinct_queries
 from components.evaluation.ruled import amount, change, sentence
+from components.evaluation.signs import CLOSE, signed
 
 NAMED = 5  # pictures, of those that leak
-CLOSE = 1e-9  # sums of the same numbers in another order
-FEWEST = 20  # groups, below which what is drawn says little of what was not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,22 +308,8 @@ def compared(ours: Evaluated, theirs: Evaluated, metric: str, rules: Rules, seed
     apart = ((sums[:, 0::3] - sums[:, 1::3]) / sums[:, 2::3].sum(0)).mean(1)  # what each group gives to the difference
     return Difference(
         ours=float(mine), theirs=float(champion), value=float(sign * (mine - champion)), draws=draws[np.isfinite(draws)],
-        signs=_signs(apart, seed, rules.draws), share=ours.metrics[metric]["unit"] == "fraction", queries=distinct_queries(tallies, pairs), groups=len(sums),
+        signs=signed(apart, [seed, 1], rules.draws), share=ours.metrics[metric]["unit"] == "fraction", queries=distinct_queries(tallies, pairs), groups=len(sums),
     )  # fmt: skip
-
-
-def _signs(apart: Float[np.ndarray, "G"], seed: int, draws: int) -> Float[np.ndarray, "R"]:
-    """Return the sums over groups, each with a sign that is drawn: what is found of two models that are alike.
-
-    Groups that give as much are drawn as one, by how many there are; where hardly two do, those that give about as much.
-    """
-    rng, found = np.random.default_rng([seed, 1]), np.zeros(draws)
-    values, counts = np.unique(np.abs(apart[apart != 0]), return_counts=True)
-    if len(values) > LARGE:
-        return signed_by_block(apart, [seed, 1], draws)
-    for value, count in zip(values, counts, strict=True):
-        found += value * (2.0 * rng.binomial(count, 0.5, draws) - count)
-    return found
 
 
 def _mean(sums: Float[np.ndarray, "R S"], which: int) -> Float[np.ndarray, "R"]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from components.contracts.errors import DataError
 from components.contracts.promotion import Rules
-from components.evaluation.bootstrap import middle
-from components.evaluation.gate import FEWEST, compared
+from components.evaluation.bootstrap import FEWEST, middle
+from components.evaluation.gate import compared
 from components.evaluation.outcomes import Evaluated, asked_otherwise, incomparable
 from components.evaluation.report.layout import Section, document, said, table
 from components.evaluation.ruled import amount

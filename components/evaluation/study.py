@@ -3,10 +3,13 @@
 Source: Miller 2024, arXiv:2411.00640, sections 2 and 4 (differences query by query, queries that belong together drawn together); Student 1908
 (what another seed does). Differs: both are in the interval where an arm has several runs, added as independent errors, each by its own quantile;
 of one run an arm, what another seed would do is not known, and is not in it. How many comparisons there are is corrected for by Bonferroni: beyond
-twelve of them its tails hold fewer than 20 of 10,000 draws, and are drawn out from there as a normal's (`far_middle`).
+twelve of them its tails hold fewer than 20 of 10,000 draws, and are drawn out from there as a normal's (`far_middle`). Of fewer than FEWEST groups what is
+drawn is too narrow, and its ends lie further out as Student's t does (Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 5.3); nothing is said to be
+apart, as in the gate. Where there are more, that arms are apart must be rare among signs that are drawn, too (signs.py).
 Axes: G groups of queries, A arms, R draws.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,10 +20,9 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from components.contracts.errors import ConfigError, DataError
-from components.evaluation.bootstrap import CONFIDENCE, drawn, middle
+from components.evaluation.bootstrap import CONFIDENCE, FEWEST, TAIL_DRAWS, drawn, middle
 from components.evaluation.outcomes import Evaluated, asked_otherwise, distinct_queries, incomparable
-
-TAIL_DRAWS = 20  # that lie beyond an end which is read off them
+from components.evaluation.signs import CLOSE, reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,47 +125,84 @@ def _lines(name: str, arms: Mapping[str, Sequence[Evaluated]], first: str, seed:
             except DataError as err:
                 yield Line(metric=name, arm=arm, value=value, runs=len(having), why=str(err))
                 continue
-            (low, high), (lowest, highest) = apart.ends
+            low, high = apart.ends[0]
             yield Line(
-                metric=name, arm=arm, value=value, runs=len(runs), difference=apart.value, low=low, high=high,
-                apart=not lowest <= 0 <= highest, queries=apart.queries,
+                metric=name, arm=arm, value=value, runs=len(runs), difference=apart.value, low=low, high=high, apart=apart.shown, queries=apart.queries,
                 otherwise=any(asked_otherwise(base[0], one, name) for one in (*base, *runs)),
             )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apart:
-    """How far two arms are apart, with an interval for each confidence that was asked."""
+    """How far two arms are apart.
+
+    Args:
+        value: the difference.
+        ends: of its interval, for each confidence that was asked.
+        shown: whether it is not 0, by the last of these confidences; of fewer than FEWEST groups never.
+        queries: that were asked.
+    """
 
     value: float
     ends: tuple[tuple[float, float], ...]
+    shown: bool
     queries: int
 
 
 def apart_by(
     ours: Sequence[Evaluated], theirs: Sequence[Evaluated], metric: str, seed: int, confidences: Sequence[float]
 ) -> Apart:
-    """Return the mean of ours less the mean of theirs; DataError where they were asked other queries, or all about one thing."""
+    """Return the mean of ours less the mean of theirs; DataError where they were asked other queries, or all about one thing.
+
+    Args:
+        ours: an arm's runs.
+        theirs: the other's.
+        metric: which number.
+        seed: of the draws.
+        confidences: an interval each; by the last it is said whether the two are apart.
+    """
     sums, places, queries = _sums([*ours, *theirs], metric)
     if len(sums) < 2:
         raise DataError("all queries are about one thing, of which no interval can be made")
 
-    def shares(of: Float[np.ndarray, "R S"]) -> Float[np.ndarray, "R A"]:
-        each = [[of[:, at] / of[:, count] for at, count in tallies] for tallies in places]
+    def shares(of: Float[np.ndarray, "R S"], over: Float[np.ndarray, "_ S"]) -> Float[np.ndarray, "R A"]:
+        each = [[of[:, at] / over[:, count] for at, count in tallies] for tallies in places]
         return np.stack([np.mean(one, 0) for one in each], 1)
 
-    mine = slice(0, len(ours))
-    whole = shares(sums.sum(0)[None])[0]
-    value = float(whole[mine].mean() - whole[len(ours) :].mean())
+    def between(of: Float[np.ndarray, "R A"]) -> Float[np.ndarray, "R"]:
+        apart: Float[np.ndarray, R] = of[:, : len(ours)].mean(1) - of[:, len(ours) :].mean(1)
+        return apart
+
+    all_of_them = sums.sum(0)[None]
+    whole = shares(all_of_them, all_of_them)
+    value = float(between(whole)[0])
+    again = drawn(sums, seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no query of a tally
-        again = shares(drawn(sums, seed))
-        asked = again[:, mine].mean(1) - again[:, len(ours) :].mean(1) - value
-    ends = []
-    for confidence in confidences:
-        low, high = far_middle(asked, confidence)
-        reach = of_seeds(whole[mine], whole[len(ours) :], confidence)
-        ends.append((value - float(np.hypot(low, reach)), value + float(np.hypot(high, reach))))
-    return Apart(value=value, ends=tuple(ends), queries=queries)
+        asked = between(shares(again, again)) - value
+    most = 1.0 if ours[0].metrics[metric]["unit"] == "fraction" else math.inf
+    ends, by_seeds = [], [of_seeds(whole[0, : len(ours)], whole[0, len(ours) :], one) for one in confidences]
+    for confidence, seeds in zip(confidences, by_seeds, strict=True):
+        low, high = (of_few(len(sums), confidence) * end for end in far_middle(asked, confidence))
+        ends.append((max(-most, value - float(np.hypot(low, seeds))), min(most, value + float(np.hypot(high, seeds)))))
+    shown = False
+    if len(sums) >= FEWEST:
+        lowest, highest = ends[-1]
+        alike = float(np.hypot(reach(between(shares(sums, all_of_them)), [seed, 1], confidences[-1]), by_seeds[-1]))
+        shown = not lowest <= 0 <= highest and abs(value) > alike + CLOSE
+    return Apart(value=value, ends=tuple(ends), shown=shown, queries=queries)
+
+
+def of_few(groups: int, confidence: float) -> float:
+    """Return how many times as far an interval's ends lie where what is drawn are so few groups; 1 from FEWEST on, where it says little.
+
+    Draws are narrower than what they are drawn from by the root of (G - 1) / G, and a spread that is known from G groups is uncertain, as Student's t has it.
+    """
+    if groups >= FEWEST:
+        return 1.0
+    from scipy.stats import t as student  # a second to import
+
+    at = (1 + confidence) / 2
+    return float(student.ppf(at, groups - 1)) / NormalDist().inv_cdf(at) * (groups / (groups - 1)) ** 0.5
 
 
 def far_middle(asked: Float[np.ndarray, "R"], confidence: float) -> tuple[float, float]:

@@ -1,11 +1,13 @@
 """Is what is asked now what was usual? A line for each thing that can be asked, and a verdict over all of them.
 
 Of all lines of a look that call drift where there is none there is one in `alpha` of the looks: Holm 1979 over vectors and languages alike
-(`components.evaluation.gate.fallen`). Scores of a language are held against each other by Kolmogorov and Smirnov's test.
+(`components.evaluation.gate.fallen`). No permutation test shows less than one in as many as it draws, so of many lines more are drawn than the watch says:
+as many as the smallest of all shares is held against. Scores of a language are held against each other by Kolmogorov and Smirnov's test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -23,6 +25,7 @@ NAMES = {
     "classifier": "told apart by a classifier",
     "ks": "Kolmogorov-Smirnov",
 }
+VECTOR_TESTS = 2 * len(SIDES)  # at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,10 @@ def look_for_drift(requests: Requests, reference: Reference | None, watch: Watch
         watch: the numbers.
         seed: of draws and permutations.
     """
-    lines = [*_vectors(requests, reference, watch, seed), *_scores(requests, reference, watch, seed)]
+    scores = list(_scores(requests, reference, watch, seed))
+    most = VECTOR_TESTS + sum(line.p_value is not None for line in scores)
+    rare = replace(watch, permutations=max(watch.permutations, ceil(most / watch.alpha)))
+    lines = [*_vectors(requests, reference, rare, seed), *scores]
     shown = fallen({f"{at}": line.p_value for at, line in enumerate(lines) if line.p_value is not None}, watch.alpha)
     return [
         line if line.p_value is None else replace(line, outcome="drift" if f"{at}" in shown else "no drift found")

@@ -12,7 +12,8 @@ from scipy.stats import binomtest
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluate import Tally
 from components.contracts.promotion import Bound, Finding, Guard, Rules
-from components.evaluation.gate import FEWEST, compared, fallen, judge
+from components.evaluation.bootstrap import FEWEST
+from components.evaluation.gate import compared, fallen, judge
 from components.evaluation.outcomes import Evaluated, distinct_queries
 from components.evaluation.ruled import table
 from components.evaluation.study import study

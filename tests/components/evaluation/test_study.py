@@ -8,7 +8,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from components.contracts.errors import ConfigError
-from components.evaluation.bootstrap import mean_interval
+from components.evaluation.bootstrap import FEWEST, mean_interval
 from components.evaluation.study import apart_by, comparisons, far_middle, left_out, of_seeds, study
 from flows.study import table
 from tests.components.evaluation.test_gate import M, evaluated
@@ -17,9 +17,12 @@ OTHER = "zero_shot.pair.category.top1"
 
 
 def run(label, groups=None, data="d", names=None, **answers):
-    one = evaluated(
-        label, {M: answers["m"], **({OTHER: answers["other"]} if "other" in answers else {})}, groups, names=names
-    )
+    its = {M: answers["m"], **({OTHER: answers["other"]} if "other" in answers else {})}
+    return measured(label, its, groups, data, names)
+
+
+def measured(label, answers, groups=None, data="d", names=None):
+    one = evaluated(label, answers, groups, names=names)
     return replace(one, metrics={name: {**metric, "data": data} for name, metric in one.metrics.items()})
 
 
@@ -81,6 +84,74 @@ def test_equal_arms_are_found_apart_no_more_often_than_is_said():
         plain += any(not line.low <= 0 <= line.high for line in lines)
     assert said <= 8, "of 60, one in twenty is 3, and 8 are more than three deviations off"
     assert plain > 10
+
+
+@pytest.mark.parametrize(
+    ("groups", "differ"), [(4, 1.0), (FEWEST, 1.0), (200, 0.02)], ids=["too few", "hardly enough", "few that differ"]
+)
+def test_equal_arms_are_found_apart_no_more_often_of_few_groups_and_few_answers_that_differ(groups, differ):
+    """Ten numbers of two arms, whose values are drawn alike wherever they differ."""
+    said = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        sides = rng.normal(size=(2, 10, groups)) if differ == 1 else rng.random((2, 10, groups)) < differ / 2
+        arms = {
+            label: [measured(label, {f"number {at}": one for at, one in enumerate(its)})]
+            for label, its in zip("ab", sides, strict=True)
+        }
+        lines = [line for line in study(arms, seed=seed) if line.difference is not None]
+        assert len(lines) == 10
+        said += any(line.apart for line in lines)
+    assert said <= 12, "of 100, one in twenty is 5, and 12 are more than three deviations off"
+
+
+@pytest.mark.parametrize("groups", [2, 4, FEWEST - 1])
+def test_of_few_groups_nothing_is_said_to_be_apart(groups):
+    about, ours, theirs = np.repeat(np.arange(groups), 9), np.ones(9 * groups), np.zeros(9 * groups)
+    line = study({"a": [run("a", about, m=theirs)], "b": [run("b", about, m=ours)]})[1]
+    assert (line.difference, line.apart) == (1.0, False)
+    more = np.repeat(np.arange(FEWEST), 9)
+    arms = {name: [run(name, more, m=np.full(9 * FEWEST, right))] for name, right in (("a", 0.0), ("b", 1.0))}
+    assert study(arms)[1].apart
+
+
+@pytest.mark.parametrize("groups", [3, 4, 10, FEWEST - 1])
+def test_an_interval_of_few_groups_holds_the_truth_as_often_as_it_says(groups):
+    """Of 300 draws of normal numbers 95% are 285; 271 are more than three deviations off. Plainly drawn ones of four groups hold it in three of four."""
+    held, plain = 0, 0
+    for seed in range(300):
+        answers = np.random.default_rng(seed).normal(size=groups)
+        zeros = {M: np.zeros(groups)}
+        ours, theirs = (
+            replace(one, metrics={M: {**one.metrics[M], "unit": "nats"}})
+            for one in (measured("b", {M: answers}), measured("a", zeros))
+        )
+        apart = apart_by([ours], [theirs], M, seed, [0.95])
+        (low, high), (below, above) = apart.ends[0], mean_interval(answers, range(groups), seed)
+        held += low <= 0 <= high
+        plain += below <= 0 <= above
+    assert held >= 271
+    assert held > plain
+
+
+def test_shares_are_no_further_apart_than_all_of_them():
+    answers = np.array([1.0, 1.0, 0.0])
+    low, high = apart_by([run("b", m=answers)], [run("a", m=np.zeros(3))], M, 0, [0.95]).ends[0]
+    assert (low < 0, high) == (True, 1.0)
+
+
+def test_of_one_group_nothing_can_be_said():
+    line = study({name: [run(name, np.zeros(9), m=right(0.5, 0, 9))] for name in ("a", "b")})[1]
+    assert (line.difference, line.why) == (None, "all queries are about one thing, of which no interval can be made")
+
+
+@pytest.mark.parametrize(("differ", "apart"), [(4, False), (5, False), (6, True)])
+def test_of_few_answers_that_differ_all_the_one_way_as_many_must_as_an_exact_test_asks_for(differ, apart):
+    """By hand: of models that are alike, five of five differ the one way in a 16th of cases, six of six in a 32nd."""
+    ours = np.arange(200) < 100
+    line = study({"a": [run("a", m=ours & (np.arange(200) >= differ))], "b": [run("b", m=ours)]})[1]
+    assert line.low > 0
+    assert line.apart == apart
 
 
 def test_a_number_counted_over_two_tables_is_the_mean_of_both():

@@ -34,15 +34,17 @@ def directions(seed: int, count: int, shift: float = 0.0) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def requests_of(seed: int, count: int) -> Requests:
-    """Return drawn searches by words in two languages, and as many by pictures."""
+def requests_of(
+    seed: int, count: int, langs: Sequence[str] = ("de", "ja"), texts: np.ndarray | None = None
+) -> Requests:
+    """Return drawn searches by words in some languages, of vectors that are given or drawn too, and as many by pictures."""
     rng, sides = (
         np.random.default_rng(seed),
-        {"text": directions(2 * seed, count), "image": directions(2 * seed + 1, count)},
+        {"text": directions(2 * seed, count) if texts is None else texts, "image": directions(2 * seed + 1, count)},
     )
     rows = [
         {
-            "at": NOW, "side": side, "embedding": vector.astype(np.float16), "lang": ("de", "ja")[at % 2] if side == "text" else None,
+            "at": NOW, "side": side, "embedding": vector.astype(np.float16), "lang": langs[at % len(langs)] if side == "text" else None,
             "query": f"{at}" if side == "text" else None, "scores": [float(rng.normal())],
         }
         for side, vectors in sides.items() for at, vector in enumerate(vectors)

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binom
 
 from components.contracts.errors import StaleArtifact, TransientError
+from components.contracts.monitor import Watch
 from components.monitoring.budgets import Counts
 from components.monitoring.drift import look_for_drift, outcome_of
 from components.monitoring.events import BUDGET, DIED, DRIFT
@@ -73,6 +74,18 @@ def test_of_looks_without_drift_as_many_say_drift_as_alpha_says(served):
         found.append(outcome_of(look_for_drift(now, usual, watch, seed)))
     assert set(found) <= {"drift", "no drift found"}
     assert found.count("drift") <= binom.ppf(0.999, draws, watch.alpha)
+
+
+@pytest.mark.parametrize("languages", [16, 17, 40])
+def test_the_kernel_test_shows_drift_by_itself_among_however_many_tests(languages):
+    """Texts went two ways from where they were, so that no line tells them apart. Of 2,000 permutations the rarest is one in 2,001; 21 tests ask for one in 2,100."""
+    langs, watch, count = [f"x{at}" for at in range(languages)], Watch(least_rows=40, most_rows=200), 40 * languages
+    texts = directions(5, count)
+    texts[:, 1] += np.tile([1, -1], count // 2)
+    usual = of_requests(requests_of(1, count, langs), watch.most_rows, 0)
+    found = look_for_drift(requests_of(2, count, langs, texts), usual, watch, 0)
+    assert sum(line.p_value is not None for line in found) == 4 + languages
+    assert [(line.of, line.test) for line in found if line.outcome == "drift"] == [("texts", "mmd")]
 
 
 def test_without_a_server_that_embeds_the_look_says_so_and_goes_on(served):
