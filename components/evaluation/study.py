@@ -4,8 +4,8 @@ Source: Miller 2024, arXiv:2411.00640, sections 2 and 4 (differences query by qu
 (what another seed does). Differs: both are in the interval where an arm has several runs, added as independent errors, each by its own quantile;
 of one run an arm, what another seed would do is not known, and is not in it. How many comparisons there are is corrected for by Bonferroni: beyond
 twelve of them its tails hold fewer than 20 of 10,000 draws, and are drawn out from there as a normal's (`far_middle`). Of fewer than FEWEST groups what is
-drawn is too narrow, and its ends lie further out as Student's t does (Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 5.3); nothing is said to be
-apart, as in the gate. Where there are more, that arms are apart must be rare among signs that are drawn, too (signs.py).
+drawn is too narrow, and its ends lie further out as Student's t does (after Hesterberg 2015, doi:10.1080/00031305.2015.1089789, who moves the quantile, where
+here its distance is multiplied); nothing is said to be apart, as in the gate. Where there are more, that arms are apart must be rare among signs that are drawn, too (signs.py).
 Axes: G groups of queries, A arms, R draws.
 """
 

@@ -117,7 +117,7 @@ def test_of_few_groups_nothing_is_said_to_be_apart(groups):
 
 @pytest.mark.parametrize("groups", [3, 4, 10, FEWEST - 1])
 def test_an_interval_of_few_groups_holds_the_truth_as_often_as_it_says(groups):
-    """Of 300 draws of normal numbers 95% are 285; 271 are more than three deviations off. Plainly drawn ones of four groups hold it in three of four."""
+    """Of 300 draws of normal numbers 95% are 285; 271 are more than three deviations off. What is plainly drawn holds it less often."""
     held, plain = 0, 0
     for seed in range(300):
         answers = np.random.default_rng(seed).normal(size=groups)
