@@ -5,9 +5,12 @@ may connect to asks nobody. Both read their settings from the environment, so it
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
@@ -30,6 +33,9 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 POLICY = b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'"
 STORE, ARTIFACTS = "DIPTYCH_MLFLOW_STORE", "DIPTYCH_MLFLOW_ARTIFACTS"
 USERS = "DIPTYCH_MLFLOW_USERS"  # a file that says where its users are; without it whoever reaches it may do all
+
+SPOOL = "DIPTYCH_MLFLOW_SPOOL"
+"""A folder, emptied at each start, where MLflow has each file whole on its way to S3 and back; without it that is the folder of temporary files, which may be memory."""
 
 
 def kept_for() -> dict[str, str]:
@@ -91,6 +97,8 @@ def mlflow_page() -> App:
     from mlflow.server import constants, handlers
 
     store, artifacts = os.environ[STORE], os.environ[ARTIFACTS]
+    if SPOOL in os.environ:
+        tempfile.tempdir = str(_emptied(Path(os.environ[SPOOL])))
     root = artifacts
     if USERS in os.environ:
         root = "mlflow-artifacts:/"  # clients ask the server, which alone has a key to where they lie
@@ -110,6 +118,13 @@ def mlflow_page() -> App:
     from mlflow.server.fastapi_app import app
 
     return confined(app)
+
+
+def _emptied(folder: Path) -> Path:
+    """Return the folder, without what a server that was killed left there, and for its owner alone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def confined(app: App) -> App:

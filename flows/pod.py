@@ -12,12 +12,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.contracts.errors import ConfigError, DiptychError, GateClosed, TransientError
+from components.contracts.errors import ConfigError, DiptychError, TransientError
 from components.recipes.params import load_params
 from components.registry.champion import files_of
 from components.registry.signatures import check_signature
@@ -36,7 +36,7 @@ from components.serving.repository import write_repository
 from components.serving.search.searcher import prepare
 from components.serving.triton_client import TritonClient
 from components.stages.place import private
-from flows.promote import requested
+from flows.promote import to_serve
 from flows.run import find_root
 
 INSTANCE = "pod"
@@ -45,12 +45,18 @@ ASK_EVERY_S = 1.0
 HTTP, GRPC, METRICS = 8000, 8001, 8002  # Triton's own; loopback of the pod, but for the last
 
 
-def lay(root: Path, model: str, hosts: Sequence[str] = (), keys: Path | None = None) -> str:
+def lay(
+    root: Path, model: str, hosts: Sequence[str] = (), keys: Path | None = None, say: Callable[[str], None] = print
+) -> str:
     """Lay out the champion of a registered model for Triton and the gateway of this pod; return its label.
+
+    Nothing is written into the registry, which a pod may only read: where the alias was set by hand to a version that may not be served, the one that had it
+    by right before is laid out.
 
     Args:
         hosts: names that the gateway may be called by.
         keys: a file of who may ask, as `diptych keys` writes it.
+        say: is told which version is served, and why that one.
 
     Raises GateClosed where no version may be served, Untrusted for one that nobody trusted signed, ConfigError where anybody could ask, StaleArtifact
     for files that are not those that were registered, TransientError where the registry does not answer.
@@ -65,10 +71,9 @@ def lay(root: Path, model: str, hosts: Sequence[str] = (), keys: Path | None = N
             "diptych keys add NAME, then --keys .diptych/served/keys.json"
         )
     store, rules = open_store(root), load_params(root).deploy
-    verdict = requested(root, model, store)
-    version = verdict.champion
-    if version is None:
-        raise GateClosed(verdict.sentence)
+    verdict = to_serve(root, model, store)
+    version = verdict.served
+    say(verdict.sentence)
     folder = files_of(version, root, store)
     check_signature(store, version.run_id, version.label, folder, root, rules)
     package, home = Package.verify(folder), served / INSTANCE

@@ -16,6 +16,7 @@ from components.registry.forebears import forebears
 from components.registry.promotion import Judge, Verdict
 from components.registry.promotion import promote as move
 from components.registry.promotion import requested as asked
+from components.registry.promotion import to_serve as may_serve
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion, by_label
 from components.stages.place import private
@@ -58,6 +59,11 @@ def _judge(root: Path, store: Store) -> Judge:
 def requested(root: Path, model: str, store: Store) -> Verdict:
     """Return what becomes of the alias `champion` of a registered model as somebody has set it; errors as of `promote`."""
     return asked(store, model, _judge(root, store))
+
+
+def to_serve(root: Path, model: str, store: Store) -> Verdict:
+    """Return which version of a registered model may be served, for who only reads the registry; errors as of `promote`."""
+    return may_serve(store, model, _judge(root, store))
 
 
 def promote_label(root: Path, label: str) -> Verdict:

@@ -5,6 +5,8 @@ own, so that a run here and a `dvc repro` in a shell share every byte.
 """
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -243,16 +245,19 @@ class Workspace:
             if not (self.root / name).exists():
                 raise ConfigError(f"{self.root} has no {name}, so it is not a workspace. Go to a checkout of diptych.")
         try:
-            known = subprocess.run(["git", "-C", self.root, "rev-parse"], capture_output=True).returncode == 0
+            said = subprocess.run(
+                ["git", "-C", str(self.root), "rev-parse"],
+                capture_output=True,
+                text=True,
+                env={**os.environ, "LC_ALL": "C"},
+            )
         except FileNotFoundError as err:
             raise CapabilityError(
                 "there is no git on this machine (none on PATH), and data and code are versioned with it. Install it "
                 "(Debian: apt-get install git) and run again."
             ) from err
-        if not known:
-            raise ConfigError(
-                f"{self.root} is not a git repository, which DVC needs. Clone the project, or run: git init"
-            )
+        if said.returncode != 0:
+            raise ConfigError(_no_repository(self.root, said.stderr))
         asked = ["git", "-C", str(self.root), "check-ignore", "--verbose", "--no-index", "dvc.lock"]  # as DVC asks
         by = subprocess.run(asked, capture_output=True, text=True).stdout.partition("\t")[0]
         if by and not by.rpartition(":")[2].startswith("!"):  # which says that it is not
@@ -280,6 +285,24 @@ class Workspace:
                 outcome = replace(outcome, state="killed", position=position, resumes=has_something(base))
                 outcome.write(self.root)
                 yield sentence(outcome)
+
+
+def _no_repository(root: Path, said: str) -> str:
+    """Return what to do where git finds no repository that it would read.
+
+    Args:
+        said: by git, in English.
+    """
+    if "not a git repository" in said:
+        return f"{root} is not a git repository, which DVC needs. Clone the project, or run: git init"
+    says = next(iter(said.strip().splitlines()), "nothing").removeprefix("fatal: ")
+    if "dubious ownership" not in said:
+        return f"git does not read the repository of {root}, which DVC needs. It says: {says}"
+    where = re.search(r"repository at '(.+)'", says)
+    return (
+        f"git does not read the repository of {root}, which DVC needs, since it belongs to another user, whose settings could run commands as you. It says: {says}. "
+        f"Where you trust it: {shlex.join(['git', 'config', '--global', '--add', 'safe.directory', where.group(1) if where else str(root)])}"
+    )
 
 
 def _whole_lines(lines: TextIO) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.contracts.errors import Busy, ConfigError, DiptychError, GateClosed, Interrupted, TransientError
 from components.contracts.promotion import COMPATIBLE, Ruling
 from components.registry.store import Store, open_store, store_errors
-from components.registry.turns import CHAMPION, Turn
+from components.registry.turns import CHAMPION, Turn, by_right
 from components.registry.versions import ModelVersion, by_alias, by_label, version_of
 
 CHALLENGER = "challenger"
@@ -105,10 +105,7 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
     with store_errors(store.uri):
         while True:
             if by_alias(store, name, CHAMPION) is None:
-                raise GateClosed(
-                    f"no version of {name} has the alias champion, so none is asked for, and what is served stays. Set it in the registry, "
-                    f"or: diptych promote {name}@N"
-                )
+                raise _none_asked_for(name)
             turn = Turn.next(store, name)
             asked = turn.champion
             if asked is None:  # it was taken away just now
@@ -138,6 +135,59 @@ def requested(store: Store, name: str, judge: Judge) -> Verdict:
             return replace(put_back(store, asked, before, why), ruling=ruling, page=page)
 
 
+def to_serve(store: Store, name: str, judge: Judge) -> Verdict:
+    """Return which version a pod that only reads the registry is to serve: as `requested`, and nothing is kept or put back.
+
+    Its champion is the version that has the alias where that may be served, by right, by what was decided earlier, or by a ruling that is given now; else
+    the one that had it by right before, and the sentence says why. None where there is no such version. Raises GateClosed where no version has the alias.
+    """
+    with store_errors(store.uri):
+        asked = by_alias(store, name, CHAMPION)
+        if asked is None:
+            raise _none_asked_for(name)
+        last = by_right(store, name)
+        if asked.version == last:
+            return Verdict(version=asked, champion=asked, sentence=f"{asked.label} is the champion.")
+        tags = store.client.get_model_version(name, asked.version).tags
+        if tags.get(VERDICT) in MAY_BE_SERVED:
+            said = (
+                f"{asked.label} was made the champion by hand, and may be: {tags.get(SENTENCE, 'it was judged before')}"
+            )
+            return Verdict(version=asked, champion=asked, sentence=said)
+        if last is not None:
+            before: ModelVersion | None = version_of(store, name, last)
+        else:
+            before = _served_last(store, name, asked) or _passed_last(store, name)
+        ruling = None
+        try:
+            ruling, _ = judge(asked, before)
+        except DiptychError as err:
+            if isinstance(err, TransientError | Busy | Interrupted):
+                raise
+            why = f"it cannot be judged here: {err}"
+        else:
+            why = ruling.sentence
+    if ruling is not None and ruling.outcome == "promoted":
+        said = f"{asked.label} was made the champion by hand, and may be, which is not kept, since who serves only reads: {why}"
+        return Verdict(version=asked, champion=asked, sentence=said, ruling=ruling)
+    serves = (
+        f"{before.label}, which had it by right before, is served"
+        if before
+        else "none had it by right before, so none is served"
+    )
+    mend = f"To judge it where that can be kept: diptych promote {asked.label}; to serve it all the same: diptych promote {asked.label} --because REASON"
+    sentence = (
+        f"{asked.label} has the alias champion, set by hand, and may not be served; {serves}: {why.rstrip('.')}. {mend}"
+    )
+    return Verdict(version=asked, champion=before, sentence=sentence, ruling=ruling)
+
+
+def _none_asked_for(name: str) -> GateClosed:
+    return GateClosed(
+        f"no version of {name} has the alias champion, so none is asked for, and what is served stays. Set it in the registry, or: diptych promote {name}@N"
+    )
+
+
 def _served_last(store: Store, name: str, asked: ModelVersion) -> ModelVersion | None:
     """Return the version that was deployed last, but for the one that is asked for: turns are lost with the run that they are counted on."""
     found = [
@@ -148,6 +198,14 @@ def _served_last(store: Store, name: str, asked: ModelVersion) -> ModelVersion |
         and str(its.version) != asked.version
     ]
     return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def _passed_last(store: Store, name: str) -> ModelVersion | None:
+    """Return the newest version that may be served by what was decided of it; turns are lost with the run that they are counted on."""
+    found = [
+        its for its in store.client.search_model_versions(f"name = '{name}'") if its.tags.get(VERDICT) in MAY_BE_SERVED
+    ]
+    return ModelVersion.of(max(found, key=lambda its: int(its.version))) if found else None
 
 
 def put_back(store: Store, asked: ModelVersion, before: ModelVersion | None, why: str) -> Verdict:

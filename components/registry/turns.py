@@ -78,6 +78,13 @@ class Turn:
         _give(store, self.name, self.run_id, self.number - 1)
 
 
+def by_right(store: Store, name: str) -> str | None:
+    """Return the version that took the last turn, ended or not, writing nothing; None where none was taken."""
+    run_id = _first_run(store, name)
+    number = _last(store, run_id)
+    return _taken_by(store, run_id, number) if number else None
+
+
 def by_right_before(store: Store, name: str, version: str) -> str | None:
     """Return the version that took the last turn which was not this one's; None where there was none."""
     run_id = _first_run(store, name)

@@ -19,7 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from components.contracts.address import without_login
-from components.contracts.errors import ConfigError, DiptychError, explained
+from components.contracts.errors import CapabilityError, ConfigError, DiptychError, explained
+from components.serving.environment import ServingEnvironment
 from flows.loopback import is_free
 from flows.machine import has_gpu, keeps_time, lacks_driver
 from flows.stack.disk import other_disks
@@ -163,9 +164,12 @@ def _programs(root: Path) -> Iterator[Finding]:
             yield Finding(about=about, state="well", says=str(find()))
         except DiptychError as err:
             yield Finding(about=about, state="wrong", says=str(err))
-    triton = (root / ".venv-serving").exists()
-    says = ".venv-serving" if triton else "not installed, so models are registered and not served: make setup says why"
-    yield Finding(about="triton", state="well" if triton else "doubtful", says=says)
+    try:
+        yield Finding(about="triton", state="well", says=str(ServingEnvironment.find(root).server))
+    except CapabilityError as err:  # also of one whose set-up was cut short
+        yield Finding(
+            about="triton", state="doubtful", says=f"{err} To try its set-up again, which says more: make setup"
+        )
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         says = "setpriv is not here, and PostgreSQL refuses to run as root: apt-get install util-linux, or be somebody else"
         yield Finding(about="setpriv", state="wrong", says=says)

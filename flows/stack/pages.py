@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flows.loopback import HOST
 from flows.mlflow_users import JOBS, SERVING, VARIABLES
-from flows.page_apps import ARTIFACTS, LEASES, STORE, USERS, kept_for
+from flows.page_apps import ARTIFACTS, LEASES, SPOOL, STORE, USERS, kept_for
 from flows.pages import said_mlflow
 from flows.stack.deployments import DEPLOY_WITHIN_S
 from flows.stack.objects import keys_of
@@ -51,6 +51,7 @@ def mlflow(place: Place) -> Service:
         folder=place.data, after=("postgres", "s3"), fault=answers(f"{place.url('mlflow')}/health"), prepare=lambda: _users(place, users),
         environment={
             STORE: place.database("mlflow", "mlflow", "psycopg2"), ARTIFACTS: "s3://mlflow/artifacts", USERS: str(users),
+            SPOOL: str(place.data / "mlflow-spool"),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": place.passwords["mlflow-forms"], "MLFLOW_AUTH_ADMIN_USERNAME": USER,
             "MLFLOW_AUTH_ADMIN_PASSWORD": place.passwords["mlflow"], VARIABLES[JOBS]: place.passwords["mlflow-jobs"],
             VARIABLES[SERVING]: place.passwords["mlflow-serving"], "MLFLOW_S3_ENDPOINT_URL": place.url("s3"),

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from components.contracts.errors import CapabilityError, StaleArtifact
@@ -16,6 +18,8 @@ from flows.stack.service import Service
 DATABASES = {"prefect": "prefect", "mlflow": "mlflow", "mlflow_users": "mlflow"}
 """Database -> the user that it belongs to."""
 AS_ROOT = Path("/var/lib/diptych")
+MADE = "postgres.made"
+"""Among the data of the others: says that a cluster was made, and where, since as root it lies elsewhere and may be lost without them."""
 _SETTINGS = {
     "listen_addresses": HOST, "unix_socket_directories": "", "max_connections": "100", "shared_buffers": "64MB", "bgwriter_delay": "10s", "autovacuum_naptime": "5min",
     "log_connections": "off", "password_encryption": "scram-sha-256",
@@ -23,8 +27,9 @@ _SETTINGS = {
 
 
 def postgres(place: Place) -> Service:
-    """Return the server. CapabilityError where PostgreSQL is not installed."""
+    """Return the server. CapabilityError where PostgreSQL is not installed, StaleArtifact where its cluster is damaged, or is not where it was made."""
     cluster = cluster_of(place)
+    _check_there(place, cluster)
     binaries = find_binaries(_made_by(cluster))
     settings = {**_SETTINGS, "port": str(place.ports["postgres"])}
     return Service(
@@ -66,9 +71,32 @@ def _made_by(cluster: Path) -> str:
     except FileNotFoundError as err:
         if cluster.exists():
             raise StaleArtifact(
-                f"{cluster} has no PG_VERSION, so it is damaged. Bring it back from a backup, or move it away for an empty one."
+                f"{cluster} has no PG_VERSION, so it is damaged. Bring it back from a backup, or, for an empty one, move it away and delete the file "
+                f"{MADE} among the servers' data, where there is one."
             ) from err
         return ""
+
+
+def _check_there(place: Place, cluster: Path) -> None:
+    """Raise StaleArtifact where a cluster was made and is not there any more: an empty one in its place would look as if all were lost."""
+    made = place.data / MADE
+    if cluster.exists() or not made.exists():
+        return
+    before = Path(made.read_text(encoding="utf-8").strip())
+    if before != cluster and before.is_dir():
+        mend = (
+            f"They lie in {before}, by where the servers had their data then. Where these data were moved, move those along: "
+            f"{shlex.join(['mkdir', '-p', '-m', '711', str(cluster.parent)])} && {shlex.join(['mv', str(before), str(cluster)])} (where they were copied, cp -a for mv)."
+        )
+    else:
+        mend = (
+            f"If their disk is not mounted, mount it (in a container {AS_ROOT} has to be a volume); if they were moved, move them back; else begin with empty "
+            "servers elsewhere and bring a backup there: diptych restore FILE --data DIR."
+        )
+    raise StaleArtifact(
+        f"PostgreSQL's files are not in {cluster} any more, and with them schedules, runs and the registry; {made} says that they were made. An empty PostgreSQL "
+        f"would begin in their place, so nothing is started. {mend} To begin anew without them: rm {shlex.quote(str(made))}"
+    )
 
 
 def _version(binary: Path) -> str:
@@ -91,9 +119,17 @@ def _as_owner() -> tuple[str, ...]:
 
 
 def _make(place: Place, binaries: Path, cluster: Path) -> None:
-    """Make the cluster where there is none; what is half made when we are killed is in no cluster's place."""
-    if _made_by(cluster):
-        return
+    """Make the cluster where there never was one, and note that there is; what is half made when we are killed is in no cluster's place."""
+    _check_there(place, cluster)
+    if not _made_by(cluster):
+        _init(place, binaries, cluster)
+    made = place.data / MADE
+    if not made.exists() or made.read_text(encoding="utf-8") != f"{cluster}\n":
+        with suppress(OSError):  # of a full disk, which keeps no database from running; the next start notes it
+            write_private(made, f"{cluster}\n")
+
+
+def _init(place: Place, binaries: Path, cluster: Path) -> None:
     if os.geteuid() == 0:
         for folder in (AS_ROOT, cluster.parent):
             folder.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +105,17 @@ def test_a_place_that_cannot_be_read_is_told_beside_all_else(tmp_path):
     assert f"{place.keys} cannot be read" in found["ports"].says
     assert found["ports"].state == "wrong"
     assert {"python", "packages", "disk", "memory", "clock", "servers"} <= set(found)
+
+
+def test_an_environment_of_triton_that_was_left_half_made_is_told_with_what_mends_it(tmp_path):
+    assert "there is no .venv-serving/bin/python" in one_found(tmp_path, "triton").says
+    folder = tmp_path / ".venv-serving/bin"
+    folder.mkdir(parents=True)
+    (folder / "python").symlink_to(sys.executable)  # which has no Triton
+    half = one_found(tmp_path, "triton")
+    assert half.state == "doubtful"
+    assert ".venv-serving has no nvidia-pytriton" in half.says
+    assert half.says.endswith(": make setup")
 
 
 def one_found(root: Path, about: str) -> Finding:

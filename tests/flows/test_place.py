@@ -1,10 +1,13 @@
 """Where the servers of a workspace are to lie: its ports, which nobody else begins on meanwhile, and data that were there before."""
 
+import re
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from components.contracts.errors import ConfigError, StaleArtifact, TransientErr
 from components.stages.lock import hold
 from flows.claims import Claims
 from flows.stack.place import Place, is_made
-from flows.stack.postgres import cluster_of, postgres
+from flows.stack.postgres import AS_ROOT, MADE, cluster_of, postgres
 from flows.stack.up import up
 from tests.debian_postgres import needs_postgres
 from tests.flows.rolled import make_place
@@ -95,6 +98,61 @@ def test_a_damaged_cluster_is_not_replaced_by_an_empty_one(tmp_path):
             postgres(place)
     finally:
         shutil.rmtree(cluster.parent)
+
+
+@pytest.fixture
+def clusters() -> Iterator[list[Path]]:
+    """Clusters that go afterwards with the folders that they have to themselves, where root has them outside of the workspace."""
+    made: list[Path] = []
+    yield made
+    for cluster in made:
+        if cluster.parent.parent == AS_ROOT:
+            shutil.rmtree(cluster.parent, ignore_errors=True)
+
+
+def test_a_cluster_that_is_gone_is_not_replaced_by_an_empty_one_until_somebody_wants_that(tmp_path, clusters):
+    needs_postgres()
+    place = chosen(make_place(tmp_path))
+    cluster, mark = cluster_of(place), place.data / MADE
+    clusters.append(cluster)
+    server = postgres(place)
+    server.prepare()
+    mark.unlink()
+    server.prepare()
+    assert mark.read_text() == f"{cluster}\n", "of one that was made before there were marks, too"
+    of_before = (cluster / "global/pg_control").read_bytes()
+    aside = cluster.rename(cluster.with_name("aside"))
+    with pytest.raises(StaleArtifact, match=f"not in {cluster} any more.* rm {mark}$"):
+        postgres(place)
+    with pytest.raises(StaleArtifact, match="mount it"):
+        server.prepare()  # as its supervisor does when it starts it again
+    assert not cluster.exists()
+    aside.rename(cluster)
+    postgres(place).prepare()
+    assert (cluster / "global/pg_control").read_bytes() == of_before
+    shutil.rmtree(cluster)
+    mark.unlink()
+    postgres(place).prepare()
+    assert (cluster / "global/pg_control").read_bytes() != of_before, "empty, as was asked for"
+
+
+def test_data_that_were_moved_have_the_cluster_of_before_or_say_how_to_move_it(tmp_path, clusters):
+    needs_postgres()
+    place = chosen(make_place(tmp_path))
+    before = cluster_of(place)
+    postgres(place).prepare()
+    of_before = (before / "global/pg_control").read_bytes()
+    moved = replace(place, data=place.data.rename(tmp_path / "moved"))
+    cluster = cluster_of(moved)
+    clusters += [before, cluster]
+    if not cluster.exists():  # root has it outside of what was moved
+        with pytest.raises(StaleArtifact) as refused:
+            postgres(moved)
+        (command,) = re.findall(r"move those along: (.*) \(where", str(refused.value))
+        subprocess.run(command, shell=True, check=True)
+    postgres(moved).prepare()
+    assert (cluster / "global/pg_control").read_bytes() == of_before
+    assert (moved.data / MADE).read_text() == f"{cluster}\n"
 
 
 def test_a_folder_that_was_there_keeps_its_mode_and_a_new_one_is_for_its_owner_alone(tmp_path):

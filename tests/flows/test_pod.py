@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from components.contracts.errors import CapabilityError, ConfigError, GateClosed, TransientError
+from components.registry.promotion import promote_by_hand
 from components.registry.store import Store, open_store
 from components.registry.versions import ModelVersion
 from components.serving.command import free_ports, server_command
@@ -21,8 +22,14 @@ from components.serving.environment import ServingEnvironment
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.package import Package
 from flows.loopback import free_port
+from flows.mlflow_users import SERVING, VARIABLES
+from flows.page_apps import ARTIFACTS, USERS
 from flows.pod import INSTANCE, lay, proven
-from tests.flows.rolled import REPOSITORY, ask, make_version, served_place
+from flows.promote import promote
+from flows.stack.pages import users_ini
+from flows.stack.place import USER
+from tests.flows.rolled import REPOSITORY, ask, make_place, make_version, served_place
+from tests.mlflow_server import mlflow_server
 
 WITHIN_S = 120.0
 
@@ -141,6 +148,57 @@ def test_a_triton_that_answers_as_another_model_gets_no_request(place, tmp_path)
     assert process.returncode == 1
     assert "listening" not in said
     assert said.startswith("pod: ")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Callable[[str], Store]]]:
+    """A workspace, and what opens its store as a user of an MLflow server that lets `diptych-serving` read alone."""
+    root, folder, users = tmp_path / "work", tmp_path / "server", tmp_path / "users.ini"
+    root.mkdir()
+    folder.mkdir()
+    make_place(root)
+    passwords = {USER: "of-who-may-do-all", SERVING: "of-who-only-reads"}
+    users.write_text(users_ini(f"sqlite:///{tmp_path / 'users.db'}"))
+    its = {
+        USERS: str(users), ARTIFACTS: f"file://{folder / 'artifacts'}", "MLFLOW_FLASK_SERVER_SECRET_KEY": "s" * 32, "MLFLOW_AUTH_ADMIN_USERNAME": USER,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": passwords[USER], VARIABLES[SERVING]: passwords[SERVING],
+    }  # fmt: skip
+    with mlflow_server(folder, environment=its) as server:
+
+        def opened(user: str) -> Store:
+            monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+            monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", passwords[user])
+            return open_store(root)
+
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+        yield root, opened
+
+
+def test_a_pod_that_may_only_read_comes_up_whatever_alias_somebody_set(read_only):
+    root, opened = read_only
+    store = opened(USER)
+    good, worse, better = (make_version(root, store, *how) for how in ((1, 40), (2, 20), (3, 59)))
+    assert promote(root, good, store).served.label == good.label
+
+    def laid_for(version: ModelVersion) -> tuple[str, str]:
+        ask(opened(USER), version)
+        opened(SERVING)
+        said: list[str] = []
+        return lay(root, "tiny", say=said.append), "".join(said)
+
+    assert laid_for(good) == (good.label, f"{good.label} is the champion.")
+    label, said = laid_for(worse)
+    assert label == good.label
+    assert (
+        f"{worse.label} has the alias champion, set by hand, and may not be served; {good.label}, which had it" in said
+    )
+    label, said = laid_for(better)
+    assert (label, "made the champion by hand, and may be" in said) == (better.label, True)
+    opened(USER)
+    promote_by_hand(root, worse.label, "somebody wants it")
+    promote_by_hand(root, good.label, "nobody does")
+    label, said = laid_for(worse)
+    assert (label, "may be: it was approved by hand: somebody wants it" in said) == (worse.label, True)
 
 
 def test_what_is_laid_out_is_whole_and_where_triton_is_told_that_it_is(place):

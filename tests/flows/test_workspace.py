@@ -135,6 +135,27 @@ def test_outside_of_a_workspace_it_says_what_is_missing(toy, missing, monkeypatc
         pass
 
 
+def test_a_repository_of_another_user_is_told_from_none_with_what_mends_it(toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    with pytest.raises(ConfigError, match="detected dubious ownership") as refused, Workspace.here("clip", toy):
+        pass
+    assert "not a git repository" not in str(refused.value)
+    subprocess.run(str(refused.value).partition("trust it: ")[2], shell=True, check=True)
+    with Workspace.here("clip", toy):
+        pass
+
+
+def test_a_repository_that_git_cannot_read_is_told_as_git_says_it(toy):
+    (toy / ".git/config").write_text("[core\n")
+    with (
+        pytest.raises(ConfigError, match=r"It says: bad config line 1 in file \S*\.git/config"),
+        Workspace.here("clip", toy),
+    ):
+        pass
+
+
 RUN = """
 import signal, sys
 from components.stages.events import Event

@@ -1,5 +1,6 @@
 """Set-up says what it needs and what it found."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -87,15 +88,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not(
     tool: str, locked: str, taken: str, tmp_path: Path
 ):
-    root, wheels = tmp_path / "check out", tmp_path / "wheels"
-    shutil.copytree(REPOSITORY / "infra", root / "infra")
-    (root / "pyproject.toml").write_text(PROJECT)
-    (root / "backend.py").write_text(BACKEND)
-    (root / "infra/serving-requirements.txt").write_text("toy==2.0\n")
-    (root / "infra/locks/setup.txt").write_text(f"# ours\ntoy=={locked} --hash=sha256:{'0' * 64}\n")
-    wheels.mkdir()
-    for version in ("1.0", "2.0"):
-        toy(wheels, version)
+    root = checkout(tmp_path, locked, "1.0", "2.0")
     subprocess.run([sys.executable, "-m", "venv", root / ".venv"], check=True)
     packages = root / ".venv/lib" / Path(sysconfig.get_path("purelib")).parent.name / "site-packages"
     if tool == "uv":
@@ -104,17 +97,10 @@ def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not
     elif tool == "broken uv":  # such as one that does not get through a proxy
         (packages / "uv").mkdir()
         (packages / "uv/__main__.py").write_text("import sys\nsys.exit('--version' not in sys.argv)\n")
-    told = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
-    nothing_else = {
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
-        "UV_NO_INDEX": "1",
-    }
 
     def set_up(*asked: str) -> str:
         ran = subprocess.run(
-            ["infra/setup.sh", *asked], cwd=root, env={**told, **nothing_else}, capture_output=True, text=True
+            ["infra/setup.sh", *asked], cwd=root, env=from_wheels(tmp_path), capture_output=True, text=True
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stderr
@@ -135,6 +121,79 @@ def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not
         assert version_in(root / ".venv") == "1.0"
     (root / "infra/locks/setup.txt").write_text("# nothing\n")
     assert subprocess.run(["infra/setup.sh", "check"], cwd=root, stderr=subprocess.DEVNULL).returncode == 1
+
+
+def test_servings_environment_is_tried_again_where_it_failed_or_was_left_half_made(tmp_path: Path):
+    root, environment = checkout(tmp_path, "1.0", "1.0"), from_wheels(tmp_path)  # what serving needs cannot be had
+
+    def set_up(*asked: str) -> str:
+        ran = subprocess.run(["infra/setup.sh", *asked], cwd=root, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stderr
+
+    for _ in range(2):
+        said = set_up()
+        assert "the serving environment could not be installed" in said
+        assert not (root / ".venv-serving").exists()
+        assert set_up("check") == "", "the main job needs it not"
+    assert "setup: .venv is as it should be" in said
+    toy(tmp_path / "wheels", "2.0")
+    assert "installing into .venv and" not in set_up()
+    assert (version_in(root / ".venv-serving"), version_in(root / ".venv")) == ("2.0", "1.0")
+    assert set_up() == "", "nothing is left to do"
+    (half,) = (root / ".venv-serving").glob("lib/*/site-packages/toy-*.dist-info")
+    shutil.rmtree(half)  # as of one that was killed
+    (root / ".venv-serving/.diptych").unlink()
+    set_up()
+    assert version_in(root / ".venv-serving") == "2.0"
+    shutil.rmtree(root / ".venv-serving")
+    set_up()
+    assert version_in(root / ".venv-serving") == "2.0"
+
+
+def test_of_two_at_once_the_second_waits_and_finds_it_made(tmp_path: Path):
+    root, environment = checkout(tmp_path, "1.0", "1.0", "2.0"), from_wheels(tmp_path)
+
+    def begun() -> "subprocess.Popen[str]":
+        return subprocess.Popen(["infra/setup.sh"], cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
+
+    lock = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as one that is under way
+        two = [begun(), begun()]
+        for one in two:
+            assert one.stderr is not None
+            assert one.stderr.readline() == "setup: another set-up of this checkout is under way; waiting for it\n"
+        assert not (root / ".venv").exists()
+    finally:
+        os.close(lock)
+    said = [one.communicate()[1] for one in two]
+    assert [one.returncode for one in two] == [0, 0], said
+    assert sorted("setup: installing into .venv and .venv-serving" in one for one in said) == [False, True]
+    assert (version_in(root / ".venv-serving"), version_in(root / ".venv")) == ("2.0", "1.0")
+    first = begun()
+    assert (first.communicate()[1], first.returncode) == ("", 0)
+
+
+def checkout(folder: Path, locked: str, *versions: str) -> Path:
+    """Make a checkout whose project needs a toy, of which serving needs 2.0, and beside it wheels of these versions."""
+    root, wheels = folder / "check out", folder / "wheels"
+    shutil.copytree(REPOSITORY / "infra", root / "infra")
+    (root / "pyproject.toml").write_text(PROJECT)
+    (root / "backend.py").write_text(BACKEND)
+    (root / "infra/serving-requirements.txt").write_text("toy==2.0\n")
+    (root / "infra/locks/setup.txt").write_text(f"# ours\ntoy=={locked} --hash=sha256:{'0' * 64}\n")
+    wheels.mkdir()
+    for version in versions:
+        toy(wheels, version)
+    return root
+
+
+def from_wheels(folder: Path) -> dict[str, str]:
+    """Return an environment in which nothing can be had but the wheels of a checkout."""
+    told = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    wheels = str(folder / "wheels")
+    return told | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels, "UV_NO_INDEX": "1"}
 
 
 def toy(folder: Path, version: str) -> None:

@@ -11,8 +11,8 @@ from components.contracts.errors import ConfigError, DataError, GateClosed, Stal
 from components.contracts.promotion import Ruling
 from components.registry.champion import files_of
 from components.registry.evaluated import evaluation_of
-from components.registry.promotion import PUT_BACK, give_back, promote, promote_by_hand, put_back, requested
-from components.registry.store import open_store
+from components.registry.promotion import PUT_BACK, give_back, promote, promote_by_hand, put_back, requested, to_serve
+from components.registry.store import fingerprint, open_store
 from components.registry.turns import Turn, by_right_before
 from components.registry.versions import by_alias, by_label, register
 
@@ -286,6 +286,51 @@ def test_what_is_decided_of_a_champion_set_by_hand_can_be_shown(ship, store):
     (signed,) = requested(store, "clip", saying("kept")).decided
     assert signed.ruling is None
     assert signed.page.startswith("# clip@2\n\nclip@2 was made the champion by hand, and may be")
+
+
+def test_who_only_reads_serves_what_may_be_and_changes_nothing(ship, store, root):
+    def refuse(version, champion):
+        raise DataError("there is nothing to measure it on")
+
+    def decided(judge):
+        before = fingerprint(root)
+        verdict = to_serve(store, "clip", judge)
+        assert fingerprint(root) == before
+        return verdict
+
+    ship()
+    assert decided(saying("kept")).sentence == "clip@1 is the champion."
+    ship("kept")
+    store.client.set_registered_model_alias("clip", "champion", "2")
+    asked = []
+    refused = decided(saying("kept", asked))
+    assert (refused.served.label, refused.decided, asked) == ("clip@1", (), [("clip@2", "clip@1")])
+    assert (
+        "clip@2 has the alias champion, set by hand, and may not be served; clip@1, which had it by right"
+        in refused.sentence
+    )
+    assert "diptych promote clip@2" in refused.sentence
+    unknown = decided(refuse)
+    assert (unknown.served.label, "cannot be judged here: there is nothing" in unknown.sentence) == ("clip@1", True)
+    assert decided(saying("promoted")).served.label == "clip@2"
+    store.client.set_model_version_tag("clip", "2", "diptych.verdict", "approved")
+    assert decided(refuse).served.label == "clip@2", "a person signed for it"
+
+
+def test_who_only_reads_serves_nothing_that_never_passed(store, root, packaged):
+    register(packaged(), root, store)
+    with pytest.raises(GateClosed, match="no version of clip has the alias champion"):
+        to_serve(store, "clip", saying("promoted"))
+    store.client.set_registered_model_alias("clip", "champion", "1")
+    with pytest.raises(
+        GateClosed, match="clip@1 has the alias champion, set by hand, and may not be served; none had it"
+    ):
+        assert to_serve(store, "clip", saying("kept")).served
+    register(packaged(weights="b"), root, store)
+    store.client.set_model_version_tag("clip", "2", "diptych.verdict", "promoted")
+    assert to_serve(store, "clip", saying("kept")).served.label == "clip@2", (
+        "it passed, and who had it last is not known"
+    )
 
 
 def test_a_champion_set_by_hand_of_which_a_person_signed_is_the_one_to_beat(ship, store):
