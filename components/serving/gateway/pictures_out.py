@@ -14,7 +14,7 @@ from components.data.transforms.preprocess import BadImage, upright
 from components.serving.gateway.answers import REFUSALS
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.refusal import Refusal
-from components.serving.gateway.search import searcher_of
+from components.serving.gateway.search import holding
 from components.serving.search.entry import Place
 
 SIDES = (96, 160, 320)  # pixels that a picture is shown at, at most
@@ -74,9 +74,8 @@ class Thumbnails:
 async def picture(request: Request, key: str, side: Annotated[int, Query()] = SIDES[1], model: str = "") -> Response:
     """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320; a browser that has kept it asks each time whether it is still there."""
     fleet: Fleet = request.app.state.fleet
-    searcher = await searcher_of(fleet.named(model))
-    entry = searcher.catalogue.keyed(key)
-    if entry is None or entry.place is None:
+    _, entry = await holding(fleet, model, key)
+    if entry.place is None:
         raise Refusal(404, "no_picture", "There is no picture of that key here.")
     thumbnails: Thumbnails = request.app.state.thumbnails
     shown = await thumbnails.webp(key, entry.place, next((one for one in SIDES if one >= side), SIDES[-1]))
