@@ -6,7 +6,10 @@ import select
 import signal
 import threading
 from multiprocessing.connection import wait
-from pathlib import Path
+
+from components.data.cgroups import Cgroups
+
+HERE = Cgroups()
 
 
 def end_with_parent() -> None:
@@ -44,11 +47,7 @@ def leave_with_line(descriptor: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the processor cores this process may use; of a container that has a part of them, as many as that part is, one at least."""
-    ours = len(os.sched_getaffinity(0))
-    try:
-        most, period = quota.read_text(encoding="ascii").split()
-        return max(min(ours, round(int(most) / int(period))), 1)
-    except (OSError, ValueError):  # no container's, or `max`
-        return ours
+def cores(cgroups: Cgroups = HERE) -> int:
+    """Return the processor cores this process may use; of a container or a unit that has a part of them, as many as that part is, one at least."""
+    ours, part = len(os.sched_getaffinity(0)), cgroups.processors()
+    return ours if part is None else max(min(ours, round(part)), 1)

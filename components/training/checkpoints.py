@@ -4,6 +4,7 @@
 whose bytes are no longer those of its name (a disk that lies, a copy that was cut off) is passed over for the one before.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.sealed import sha256_of
 
 KEPT = 2  # the newest, and the one to fall back to
+_BACK = "went_back.json"
 _NAME = re.compile(r"step-(\d+)-([0-9a-f]{64})\.ckpt")
 _SHOWN = 3
 
@@ -32,6 +34,21 @@ class Checkpoint:
 
     path: Path
     step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentBack:
+    """How a training has gone back, of which the checkpoint that it went back to cannot know.
+
+    Args:
+        to: the name of that checkpoint; empty where there is none.
+        left_out: steps whose batch is left out since.
+        tries: steps at which there was trouble.
+    """
+
+    to: str = ""
+    left_out: frozenset[int] = frozenset()
+    tries: frozenset[int] = frozenset()
 
 
 class Checkpoints:
@@ -85,6 +102,24 @@ class Checkpoints:
         newest, *older = self._named()
         if older:
             newest.unlink(missing_ok=True)
+
+    def go_back(self, back: WentBack) -> None:
+        """Leave word that training goes back, for whoever goes on where it is killed before its next checkpoint."""
+        partial = self.folder / f"{_BACK}.part"
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump({"to": back.to, "left_out": sorted(back.left_out), "tries": sorted(back.tries)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / _BACK)
+        _sync(self.folder)
+
+    def went_back(self) -> WentBack:
+        """Return how training went back last; without steps where it never did."""
+        try:
+            said = json.loads((self.folder / _BACK).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return WentBack()
+        return WentBack(to=said["to"], left_out=frozenset(said["left_out"]), tries=frozenset(said["tries"]))
 
     def _named(self) -> list[Path]:
         """Return the files, newest first."""

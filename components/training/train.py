@@ -17,7 +17,7 @@ from components.data.batches import StepBatches
 from components.data.loader import loader
 from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Resumable, Watch, Watching
-from components.training.checkpoints import Checkpoint, Checkpoints, check_fits
+from components.training.checkpoints import Checkpoint, Checkpoints, WentBack, check_fits
 from components.training.compiled import compiled
 from components.training.device import accelerator, answering, precision, ranks
 from components.training.ema import Averaged
@@ -102,15 +102,15 @@ def train(
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
-    left_out: frozenset[int] = frozenset()
-    been: Path | None = None
+    back = checkpoints.went_back()
+    tries.steps.update(back.tries)
     while True:
         start = checkpoints.newest(say=partial(print, flush=True))
         curves, measuring = Curves(scale.curve_every, log), Measuring()
         telling = Telling(progress, batches.order.batch, every=scale.curve_every, log=log)
         guarding = Guarding(
             guards, every=scale.curve_every, warmup_steps=int(optimisation.warmup * scale.steps), curves=curves, telling=telling,
-            tries=tries, left_out=left_out,
+            tries=tries, left_out=back.left_out,
         )  # fmt: skip
         at_start = start is None and "roll_back" in (guards.non_finite, guards.spike)
         resumable = Resumable(checkpoints, scale.checkpoint_every, telling, at_start=at_start)
@@ -121,12 +121,14 @@ def train(
         ]  # fmt: skip
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
-        except RollBack as back:
-            left_out |= {back.step}
+        except RollBack as trouble:
             now = checkpoints.newest(say=partial(print, flush=True))
-            if now is not None and now.path == been:  # it led here before
+            if now is not None and now.path.name == back.to:  # it led here before
                 checkpoints.drop_newest()
-            been = now.path if now else None
+            back = WentBack(
+                to=now.path.name if now else "", left_out=guarding.left_out | {trouble.step}, tries=frozenset(tries.steps)
+            )  # fmt: skip
+            leave_word(checkpoints, back)
             continue
         if averaged:
             averaged.put()
@@ -137,6 +139,12 @@ def train(
         )  # fmt: skip
         log(scale.steps, took(trained.timing()))
         return trained
+
+
+@L.pytorch.utilities.rank_zero_only
+def leave_word(checkpoints: Checkpoints, back: WentBack) -> None:
+    """Write down that training goes back, for all ranks."""
+    checkpoints.go_back(back)
 
 
 def fit(

@@ -10,8 +10,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.loopback import HOST, free_port
-from tests.flows.kept_prefect import kept_prefect
+from flows.loopback import bound
+from tests.flows.kept_prefect import api_of, kept_prefect
 from tests.flows.watched_prefect import watched
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,10 +32,11 @@ def hold(base: sqlite3.Connection, key: str, ago: str) -> None:
 
 
 def test_what_was_held_an_hour_ago_goes_and_what_was_just_now_stays(tmp_path: Path, until: Callable[..., None]) -> None:
-    folder, port = tmp_path / "prefect", free_port()
+    folder = tmp_path / "prefect"
     with ExitStack() as left:
-        left.enter_context(temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}))
-        left.enter_context(kept_prefect(folder, port))
+        its = left.enter_context(bound())
+        left.enter_context(temporary_settings({PREFECT_API_URL: api_of(its)}))
+        left.enter_context(kept_prefect(folder, its))
         left.enter_context(watched(left.enter_context(get_client(sync_client=True))))
         base = left.enter_context(closing(sqlite3.connect(folder / "prefect.db", timeout=30)))
         hold(base, "old", "-1 hour")

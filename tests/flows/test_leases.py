@@ -12,8 +12,8 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending, Scheduled
 
-from flows.loopback import HOST, free_port
-from tests.flows.kept_prefect import kept_prefect
+from flows.loopback import bound
+from tests.flows.kept_prefect import api_of, kept_prefect
 
 pytestmark = pytest.mark.timeout(600)
 SHORT = {
@@ -42,9 +42,9 @@ def taken(client: SyncPrefectClient, run: UUID) -> str:
 def test_a_server_that_is_killed_forgets_no_place_and_gives_free_what_nobody_renews(
     tmp_path: Path, until: Callable[..., None]
 ) -> None:
-    folder, port = tmp_path / "prefect", free_port()
-    with temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}):
-        with kept_prefect(folder, port, **SHORT) as process, get_client(sync_client=True) as client:
+    folder = tmp_path / "prefect"
+    with bound() as its_socket, temporary_settings({PREFECT_API_URL: api_of(its_socket)}):
+        with kept_prefect(folder, its_socket, **SHORT) as process, get_client(sync_client=True) as client:
             client.create_work_pool(WorkPoolCreate(name="cpu", type="process"))
             its = client.create_flow(nothing)
             dies, lives = (
@@ -62,6 +62,6 @@ def test_a_server_that_is_killed_forgets_no_place_and_gives_free_what_nobody_ren
             assert taken(client, behind_alive) == "AwaitingConcurrencySlot"
             os.kill(process.pid, 9)
             process.wait()
-        with kept_prefect(folder, port, **SHORT), get_client(sync_client=True) as client:
+        with kept_prefect(folder, its_socket, **SHORT), get_client(sync_client=True) as client:
             until(lambda: taken(client, behind_dead) == "Pending", (folder / "log").read_text, PATIENCE_S)
             assert taken(client, behind_alive) == "AwaitingConcurrencySlot"

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from components.contracts.errors import ConfigError, GateClosed
 from components.monitoring.events import BUDGET, DRIFT, Event
 from flows import publish
-from flows.loopback import free_port, wait_for
+from flows.loopback import bound, wait_for
 from flows.processes import started
 from flows.publish import publish_verdict
 from flows.telling import told as told_of
@@ -33,6 +33,7 @@ from flows.telling.channels import Channel, without_address
 from flows.telling.notices import NOTICES, remove_channel, renew_notices, set_up_notices, try_channels
 from flows.telling.notify import addresses
 from flows.telling.told import tell
+from tests.flows.kept_prefect import api_of
 from tests.receivers import PASSWORD, USER, Receiver, mail, slack, web
 
 TOKEN, PATH, TITLE = "T0PLANTED0/B0PLANTED0/plantedslacktoken00", "/planted-path", "planted-in-the-query"
@@ -54,7 +55,7 @@ class Told:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    folder, port = tmp_path_factory.mktemp("told"), free_port()
+    folder = tmp_path_factory.mktemp("told")
     home, log = folder / "prefect", folder / "prefect.log"
     log.touch()
     with ExitStack() as left:
@@ -69,10 +70,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         patch = left.enter_context(pytest.MonkeyPatch.context())
         for name, value in way.items():
             patch.setenv(name, value)
-        command = [sys.executable, "-m", "uvicorn", "--factory", "flows.page_apps:prefect_page", "--host", "127.0.0.1", "--port", str(port), "--lifespan", "on"]  # fmt: skip
-        server = left.enter_context(started(command, log, {"PREFECT_HOME": str(home)}, Path(__file__).parents[2]))
-        wait_for(f"http://127.0.0.1:{port}/api/health", server, log, "the Prefect server", 120)
-        left.enter_context(temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}))
+        its = left.enter_context(bound())
+        command = [sys.executable, "-m", "uvicorn", "--factory", "flows.page_apps:prefect_page", "--fd", str(its.fileno()), "--lifespan", "on"]  # fmt: skip
+        server = left.enter_context(
+            started(command, log, {"PREFECT_HOME": str(home)}, Path(__file__).parents[2], [its.fileno()])
+        )
+        wait_for(f"{api_of(its)}/health", server, log, "the Prefect server", 120)
+        left.enter_context(temporary_settings({PREFECT_API_URL: api_of(its)}))
         yield Told(home, log, given, {"slack": chat, "mail": post, "webhook": page})
 
 

@@ -12,9 +12,9 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running
 
-from flows.loopback import HOST, free_port
+from flows.loopback import bound
 from flows.telling.again import tried
-from tests.flows.kept_prefect import kept_prefect
+from tests.flows.kept_prefect import api_of, kept_prefect
 from tests.flows.watched_prefect import WATCHED_S, heard, watched
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,15 +32,16 @@ def windows(folder: Path) -> set[str]:
 def test_a_run_that_died_while_the_server_was_away_crashes_and_one_that_lives_does_not(
     tmp_path: Path, until: Callable[..., None]
 ) -> None:
-    folder, port, swept_s = tmp_path / "prefect", free_port(), 20
+    folder, swept_s = tmp_path / "prefect", 20
     swept = {
         "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": f"PT{swept_s}S"
     }  # in place of a minute; it looks for silence every 5 s
     with ExitStack() as left:
-        left.enter_context(temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}))
+        its = left.enter_context(bound())
+        left.enter_context(temporary_settings({PREFECT_API_URL: api_of(its)}))
         client = left.enter_context(get_client(sync_client=True))
         with ExitStack() as while_it_is_there:
-            with kept_prefect(folder, port, **swept, **tried()) as process:
+            with kept_prefect(folder, its, **swept, **tried()) as process:
                 server = while_it_is_there.enter_context(watched(client))
                 lives, dies = server.run("pods"), server.run("pods")
                 for run in (lives, dies):
@@ -52,7 +53,7 @@ def test_a_run_that_died_while_the_server_was_away_crashes_and_one_that_lives_do
                 os.kill(process.pid, 9)
                 process.wait()
             time.sleep(WATCHED_S + swept_s + BEAT_S)  # nobody hears anybody for so long
-            left.enter_context(kept_prefect(folder, port, **swept, **tried()))
+            left.enter_context(kept_prefect(folder, its, **swept, **tried()))
             left.push(while_it_is_there.pop_all())
 
         def it_crashed() -> bool:

@@ -14,14 +14,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Crashed, Pending, Running, Scheduled
 
 from components.contracts.errors import ConfigError
-from flows.loopback import HOST, free_port
+from flows.loopback import bound
 from flows.stack.pages import prefect
 from flows.stack.place import Place
 from flows.stack.prefect_set_up import set_up_queues
 from flows.stack.queue import not_watching
 from flows.telling.again import GIVEN_UP, TRIES, TRIES_A_DAY, tried
 from flows.telling.automations import NOT_BEGUN, OF_BEFORE, SILENT, SILENT_S, set_up_automations, whole
-from tests.flows.kept_prefect import kept_prefect
+from tests.flows.kept_prefect import api_of, kept_prefect
 from tests.flows.rolled import REPOSITORY
 from tests.flows.test_queues import handed_out
 from tests.flows.watched_prefect import WATCHED_S, Watched, heard, nothing, watched
@@ -32,10 +32,10 @@ PATIENCE_S = 120.0
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    folder, port = tmp_path_factory.mktemp("watching"), free_port()
     with (
-        kept_prefect(folder, port, **tried()),
-        temporary_settings({PREFECT_API_URL: f"http://{HOST}:{port}/api"}),
+        bound() as its_socket,
+        kept_prefect(tmp_path_factory.mktemp("watching"), its_socket, **tried()),
+        temporary_settings({PREFECT_API_URL: api_of(its_socket)}),
         get_client(sync_client=True) as client,
         watched(client) as its,
     ):

@@ -16,7 +16,7 @@ from components.serving.endpoint import served_folder
 from components.serving.gateway.answers import Answer, answered, as_json
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.refusal import Refusal
-from components.serving.gateway.search import searcher_of
+from components.serving.gateway.search import holding
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.texts_in import checked_text
 
@@ -53,9 +53,7 @@ async def feedback(request: Request, body: Feedback) -> Response:
     """Keep it; 404 for a picture that is not in the index."""
     checked_text(body.query, "query")
     fleet: Fleet = request.app.state.fleet
-    version = fleet.named(body.model)
-    if (await searcher_of(version)).catalogue.keyed(body.key) is None:
-        raise Refusal(404, "no_picture", "There is no picture of that key here.")
+    version, _ = await holding(fleet, body.model, body.key)
     append(
         request.app.state.settings,
         {

@@ -189,11 +189,7 @@ class Fleet:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def named(self, name: str | None) -> Version:
-        """Return the version that a client asks for, or one by chance and share where it leaves that to us. Raises Refusal as `ask`."""
-        return self._order(name)[0]
-
-    def _order(self, name: str | None) -> list[Version]:
+    def order(self, name: str | None) -> list[Version]:
         """Return who may answer a client that asks for a name, in the order in which they are asked.
 
         Args:
@@ -238,10 +234,10 @@ class Fleet:
         same: Callable[[T, T], bool] | None = None,
         until: float | None = None,
     ) -> tuple[Version, T]:
-        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left.
+        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left, or has not what is asked for.
 
         Args:
-            name: as of `_order`.
+            name: as of `order`.
             question: what is asked of a version; RequestRefused is the client's own fault and final.
             same: says whether a shadow's answer is the one given; None where shadows are not asked.
             until: by the loop's clock, when the request is over, which whoever calls sees to; None: in `deadline_s`.
@@ -249,13 +245,14 @@ class Fleet:
         Raises Refusal.
         """
         tried: set[tuple[str, str]] = set()
-        first = self.named(name)
+        has_not: Refusal | None = None
+        first = self.order(name)[0]
         clock = asyncio.get_running_loop().time
         until = clock() + self._deadline_s if until is None else until
         while True:
-            left = [one for one in self._order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
+            left = [one for one in self.order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
             if not left:
-                raise Refusal(
+                raise has_not or Refusal(
                     503,
                     "model_unavailable",
                     f"{first.label} does not answer at the moment{self._mended(first)}. Try again.",
@@ -274,6 +271,10 @@ class Fleet:
                     version.slow_until = time.monotonic() + SLOW_S
                 if len(left) == 1 or isinstance(err, asyncio.CancelledError):
                     raise  # the request's own time is over
+            except Refusal as err:
+                if err.status != 404:
+                    raise
+                has_not = has_not or err
             except (TransientError, ServerFailed):
                 version.slow_until = time.monotonic() + SLOW_S
                 await self.look()  # it may have been replaced while we asked

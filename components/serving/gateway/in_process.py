@@ -34,7 +34,11 @@ BOUNDED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG begin, whose decoders do no more than the pixels ask for: a TIFF of one pixel may have a tile of millions."""
 THREADS = 2  # for pictures of a small encoder; texts have one of their own, and wait for no large picture
 FEW = 8  # rows of a batch in one of several threads: more gain nothing, and leave the others without any
-STUCK_S = 60.0  # that a thread may be at a batch: of the largest pictures that are taken it is some ten at most
+STUCK_S = 60.0  # that a thread may be at a batch of what takes no time: to decode the largest pictures that are taken takes some ten at most
+BUSY_TIMES = (
+    4.0  # that a sample may take as long as it did alone: other threads are at work by then, and other programs
+)
+MOST_STUCK_S = 600.0  # that a thread may be at a batch in any case
 TRIES = 5  # to see how long a sample takes: the shortest is without what else goes on
 PREPROCESS = Path(preprocess.__file__)
 CODE = PREPROCESS.read_bytes()
@@ -70,7 +74,10 @@ class InProcess:
     ) -> None:
         self.splits = splits
         pictures, texts = (splits[name] for name in ENCODERS)
-        self._threads = Threads(texts.threads, "texts"), Threads(pictures.threads, "pictures")
+        self._threads = (
+            Threads(texts.threads, "texts", texts.rows * text_s),
+            Threads(pictures.threads, "pictures", pictures.rows * picture_s),
+        )
         self._texts = Batcher(partial(_texts, encoders, self._threads[0], text_s), texts.rows, texts.threads)
         self._pictures = Batcher(
             partial(_pictures, encoders, self._threads[1], picture_s), pictures.rows, pictures.threads
@@ -86,7 +93,7 @@ class InProcess:
 
     def is_stuck(self) -> bool:
         """Return whether a thread has been at a batch for so long that it may never end."""
-        return any(threads.longest_s() > STUCK_S for threads in self._threads)
+        return any(threads.longest_s() > stuck_s(threads.batch_s) for threads in self._threads)
 
     def close(self) -> None:
         """Let go of the threads, once they have done what they have begun."""
@@ -100,10 +107,12 @@ class Threads(ThreadPoolExecutor):
     Args:
         count: of threads.
         name: of them.
+        batch_s: seconds that the largest batch takes where nothing else goes on.
     """
 
-    def __init__(self, count: int, name: str) -> None:
+    def __init__(self, count: int, name: str, batch_s: float) -> None:
         super().__init__(count, name)
+        self.batch_s = batch_s
         self._began: dict[object, float] = {}
 
     def longest_s(self) -> float:
@@ -118,6 +127,11 @@ class Threads(ThreadPoolExecutor):
             return do()
         finally:
             del self._began[mark]
+
+
+def stuck_s(batch_s: float) -> float:
+    """Return for how many seconds a thread may be at a batch that takes `batch_s` alone, until it may never end."""
+    return min(STUCK_S + BUSY_TIMES * batch_s, MOST_STUCK_S)
 
 
 def check_runnable(repository: Path) -> None:

@@ -91,9 +91,10 @@ async def _line(version: Version, at: int) -> dict[str, Any]:
     searcher = await version.index()
     index = None
     if searcher is not None:
+        catalogue = searcher.catalogue
+        filters, languages = await version.searching.call(lambda: (catalogue.facets(), catalogue.languages()))
         index = {
-            "pictures": len(searcher), "width": searcher.vectors.width, "filters": searcher.catalogue.facets(),
-            "languages": searcher.catalogue.languages(),
+            "pictures": len(searcher), "width": searcher.vectors.width, "filters": filters, "languages": languages,
         }  # fmt: skip
     return {
         "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.space,

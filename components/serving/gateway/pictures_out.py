@@ -1,6 +1,7 @@
 """GET /v1/pictures/KEY: a picture of the index, small, from the shards of the workspace that it came from."""
 
 import asyncio
+import hashlib
 import io
 from collections import OrderedDict
 from pathlib import Path
@@ -13,7 +14,7 @@ from components.data.transforms.preprocess import BadImage, upright
 from components.serving.gateway.answers import REFUSALS
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.refusal import Refusal
-from components.serving.gateway.search import searcher_of
+from components.serving.gateway.search import holding
 from components.serving.search.entry import Place
 
 SIDES = (96, 160, 320)  # pixels that a picture is shown at, at most
@@ -64,17 +65,27 @@ class Thumbnails:
 
 @router.get(
     "/v1/pictures/{key:path}", summary="A picture of the index, small",
-    responses={**REFUSALS, 200: {"description": "The picture", "content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={
+        **REFUSALS, 200: {"description": "The picture", "content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}},
+        304: {"description": "It is the one that `if-none-match` names"},
+    },
     response_model=None, response_class=Response,
 )  # fmt: skip
 async def picture(request: Request, key: str, side: Annotated[int, Query()] = SIDES[1], model: str = "") -> Response:
-    """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320."""
+    """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320; a browser that has kept it asks each time whether it is still there."""
     fleet: Fleet = request.app.state.fleet
-    searcher = await searcher_of(fleet.named(model))
-    entry = searcher.catalogue.keyed(key)
-    if entry is None or entry.place is None:
+    _, entry = await holding(fleet, model, key)
+    if entry.place is None:
         raise Refusal(404, "no_picture", "There is no picture of that key here.")
     thumbnails: Thumbnails = request.app.state.thumbnails
     shown = await thumbnails.webp(key, entry.place, next((one for one in SIDES if one >= side), SIDES[-1]))
-    kept = {"cache-control": "private, max-age=86400", "etag": f'"{entry.place.sha256[:16]}-{side}"'}
+    tag = f'"{hashlib.sha256(shown).hexdigest()[:32]}"'
+    kept = {"cache-control": "private, no-cache", "etag": tag}  # it may have been taken down, or be another by then
+    if tag in _tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=kept)
     return Response(shown, media_type="image/webp", headers=kept)
+
+
+def _tags(header: str) -> set[str]:
+    """Return the entity tags of If-None-Match, weak ones as strong ones (RFC 9110, 13.1.2)."""
+    return {one.strip().removeprefix("W/") for one in header.split(",")}

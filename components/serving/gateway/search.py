@@ -9,14 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.asking import asked
-from components.serving.gateway.fleet import Version
+from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import EXAMPLE, picture_of
 from components.serving.gateway.refusal import Refusal, bad
 from components.serving.gateway.texts_in import checked_text
 from components.serving.indexes import PACKAGE, is_name
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
-from components.serving.search.entry import COLUMNS
+from components.serving.search.entry import COLUMNS, Entry
 from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
@@ -151,6 +151,22 @@ async def searcher_of(version: Version) -> Searcher:
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
     return searcher
+
+
+async def holding(fleet: Fleet, model: str, key: str) -> tuple[Version, Entry]:
+    """Return a version whose own index has a picture of a key, of those that may answer for a name, and what is known of the picture. Raises Refusal where none has."""
+    refused: Refusal | None = None
+    for version in fleet.order(model):
+        try:
+            entry = (await searcher_of(version)).catalogue.keyed(key)
+        except Refusal as err:
+            refused = refused or err
+            continue
+        if entry is not None:
+            return version, entry
+        refused = refused or Refusal(404, "no_picture", "There is no picture of that key here.")
+    assert refused is not None
+    raise refused
 
 
 async def _index_of(version: Version, index: str) -> tuple[str, Searcher]:

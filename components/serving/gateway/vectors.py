@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("diptych.gateway")
 AGAIN_S = 5.0  # until the next try where one failed; twice as long each time that one fails in a row
 SOONER_TIMES = 3  # in a row that a server is found to be far sooner, LONGEST_S apart, until it is not held against this process again
+OPENS_S = (
+    600.0  # that encoders may take to be opened: of the largest that are, on a slow disk and processor, it is a part
+)
 LONGEST_S = 300.0  # of such waits, and how long encoders have to have run until one that fails counts as the first
+
+
+class NeverOpened(CapabilityError):
+    """A thread that opens encoders may never end."""
 
 
 class Vectors:
@@ -128,6 +135,10 @@ class Vectors:
                     break
                 self._say(f"made by its server, not in this process yet: {err}")
                 self._wait_s = LONGEST_S  # what kept this process busy, if that is why, may have ended by then
+            except NeverOpened as err:
+                self._say(f"made by its server, as long as this process lives: {err}")
+                STUCK.set()  # its thread holds the turn of all workers
+                break
             except CapabilityError as err:
                 self._say(f"made by its server, not in this process: {err}")
                 break
@@ -138,12 +149,18 @@ class Vectors:
             wait_s = self._longer()
 
     async def _alike(self, room: Room) -> "InProcess":
-        """Return the encoders. Raises what the server, `_check`, `open_served` and `Against` do."""
+        """Return the encoders. Raises what the server, `_check`, `open_served` and `Against` do, and NeverOpened where to open them takes too long."""
         await asyncio.to_thread(_check, self._repository, room)
         async with asyncio.timeout(ANSWER_S):
             await self._upstream.embed_text([TEXT])  # who does not answer is held against nothing
         held = contextlib.nullcontext() if self._folder is None else await turn(self._folder)
-        here = await asyncio.to_thread(_opened, self._repository, room, held)
+        try:
+            async with asyncio.timeout(OPENS_S) as limit:
+                here = await asyncio.to_thread(_opened, self._repository, room, held)
+        except TimeoutError as err:
+            if not limit.expired():  # a disk's
+                raise
+            raise NeverOpened(f"to open the encoders has taken {OPENS_S:g} s, and has not ended") from err
         try:
             (await Against.of(self._upstream, here)).check()
         except BaseException:

@@ -87,6 +87,8 @@ class Catalogue:
         self._sql.row_factory = sqlite3.Row
         self._most_texts = most_texts
         self._many = int(self._sql.execute("SELECT count(*) FROM said").fetchone()[0]) > most_texts
+        self._facets: dict[str, dict[str, int]] | None = None
+        self._languages: dict[str, int] | None = None
         self._common: OrderedDict[str, bool] = OrderedDict()
         self._rows: OrderedDict[tuple[str, tuple[str, ...]], np.ndarray] = OrderedDict()
 
@@ -164,7 +166,12 @@ class Catalogue:
         return None if found is None else int(found["row"])
 
     def facets(self) -> dict[str, dict[str, int]]:
-        """Return for each column that splits the index its values, the most frequent first, and how many rows have each."""
+        """Return for each column that splits the index its values, the most frequent first, and how many rows have each; counted once, since of a million rows it takes a second. Not to be written to."""
+        if self._facets is None:
+            self._facets = self._counted()
+        return self._facets
+
+    def _counted(self) -> dict[str, dict[str, int]]:
         found = {}
         for name in COLUMNS:
             counts = self._sql.execute(
@@ -176,9 +183,13 @@ class Catalogue:
         return found
 
     def languages(self) -> dict[str, int]:
-        """Return how many texts there are of each language, the most frequent first."""
-        counts = self._sql.execute("SELECT lang, count(*) AS texts FROM said GROUP BY lang ORDER BY texts DESC, lang")
-        return {one["lang"]: one["texts"] for one in counts}
+        """Return how many texts there are of each language, the most frequent first; as `facets`."""
+        if self._languages is None:
+            counts = self._sql.execute(
+                "SELECT lang, count(*) AS texts FROM said GROUP BY lang ORDER BY texts DESC, lang"
+            )
+            self._languages = {one["lang"]: one["texts"] for one in counts}
+        return self._languages
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.data.cgroups import Cgroups
 from components.data.processes import cores, end_with_parent
 from tests.gone import gone
 
@@ -69,10 +70,10 @@ def test_only_the_cores_that_we_may_use_are_counted():
     mine = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(mine)})
-        assert cores(Path("/nowhere")) == 1
+        assert cores(Cgroups(Path("/nowhere"), Path("/nowhere"))) == 1
     finally:
         os.sched_setaffinity(0, mine)
-    assert cores(Path("/nowhere")) == len(mine)
+    assert cores(Cgroups(Path("/nowhere"), Path("/nowhere"))) == len(mine)
 
 
 @pytest.mark.parametrize(
@@ -82,4 +83,4 @@ def test_only_the_cores_that_we_may_use_are_counted():
 def test_of_a_container_its_part_of_the_cores_is_counted(tmp_path, monkeypatch, said, wanted):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     (tmp_path / "cpu.max").write_text(said)
-    assert cores(tmp_path / "cpu.max") == wanted
+    assert cores(Cgroups(tmp_path, tmp_path / "nowhere")) == wanted

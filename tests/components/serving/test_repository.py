@@ -99,7 +99,7 @@ def test_the_backend_counts_the_processors_that_its_container_may_use(
     (tmp_path / "cpu.max").write_text(said)
     code = (  # it runs where the server does, with what only a server has
         "import sys, types; sys.modules['triton_python_backend_utils'] = types.ModuleType('triton'); import model; from pathlib import Path;"
-        f"print(model.processors(Path({str(tmp_path / 'cpu.max')!r})), model.processors(Path('/nowhere')))"
+        f"nowhere = Path('/nowhere'); print(model.processors(Path({str(tmp_path)!r}), nowhere), model.processors(nowhere, nowhere))"
     )
     found = subprocess.check_output(
         [str(ServingEnvironment.find(REPOSITORY).python), "-c", code], cwd=BACKENDS / "onnxruntime", text=True

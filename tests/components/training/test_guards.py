@@ -171,6 +171,45 @@ def test_a_second_trouble_after_the_same_checkpoint_goes_back_further(method, ba
     assert trained.guards == {"left_out": 2}
 
 
+def test_a_run_that_is_killed_after_it_went_back_goes_on_as_one_that_is_not(method, batches, tmp_path):
+    scale, guards, losses = replace(SCALE, steps=14), Guards(non_finite="roll_back"), method.losses
+
+    def until_it_went_back(batch, clock) -> Losses:
+        if clock.step == 12 and 12 in seen:
+            raise KeyError("the power went")
+        return spoilt(batch, clock)
+
+    bad = {12: float("nan"), 13: float("nan")}
+    seen, spoilt = spoiled(method, bad), method.losses
+    method.losses = until_it_went_back
+    with pytest.raises(KeyError):
+        guarded(method, batches, tmp_path, guards, scale)
+    assert seen == [*range(13), 10, 11]
+    method.losses = losses
+    again = spoiled(method, bad)
+    trained = guarded(method, batches, tmp_path, guards, scale)
+    assert again == [*range(10, 14), *range(5, 14)], "it knows of step 12, and that the checkpoint of step 10 led there"
+    assert trained.guards == {"left_out": 2}
+
+
+def test_a_run_that_is_killed_each_time_that_it_went_back_ends_after_so_many_tries(method, batches, tmp_path):
+    scale, guards, losses = replace(SCALE, steps=14), Guards(non_finite="roll_back", tries=1), method.losses
+    seen, spoilt = spoiled(method, {11: float("nan")}), method.losses
+
+    def until_it_went_back(batch, clock) -> Losses:
+        if clock.step == 10 and 11 in seen:
+            raise KeyError("the power went")
+        return spoilt(batch, clock)
+
+    method.losses = until_it_went_back
+    with pytest.raises(KeyError):
+        guarded(method, batches, tmp_path, guards, scale)
+    method.losses = losses
+    spoiled(method, {12: float("nan")})
+    with pytest.raises(DataError, match=r"the loss at step 12 is not finite.*There were 1 such steps within"):
+        guarded(method, batches, tmp_path, guards, scale)
+
+
 @pytest.mark.parametrize(
     ("answer", "guards"), [("log", {"spike": 1}), ("skip", {"spike": 1}), ("roll_back", {"left_out": 1})]
 )

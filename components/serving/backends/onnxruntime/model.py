@@ -8,6 +8,7 @@ rows than these times the threads are run at once on processors: of many more, e
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,43 @@ def number_of(config: dict[str, Any], name: str, otherwise: int) -> int:
     return int(config.get("parameters", {}).get(name, {}).get("string_value", otherwise))
 
 
-def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return how many processors this process may use: left to itself, onnxruntime counts those of the machine that a container has a part of."""
+def processors(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Return how many processors this process may use, as components/data/cgroups.py counts, which is not here: left to itself, onnxruntime counts those of the machine that a container has a part of."""
     ours = len(os.sched_getaffinity(0))
+    shares = [share for folder in cgroups(root, own) if (share := share_of(folder)) is not None]
+    return max(min(ours, round(min(shares, default=ours))), 1)
+
+
+def cgroups(root: Path, own: Path) -> Iterator[Path]:
+    """Yield the folders of the cgroups that this process is in, and those that they lie in, of v2 and of v1's processors."""
     try:
-        most, period = quota.read_text().split()
-        return max(min(ours, round(int(most) / int(period))), 1)
-    except (OSError, ValueError):  # no container's, or `max`
-        return ours
+        lines = own.read_text().splitlines()
+    except OSError:
+        lines = ["0::/", "1:cpu:/"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            parts = [] if ".." in path.split("/") else path.strip("/").split("/")
+            for deep in range(len(parts), -1, -1):
+                yield (root / "cpu" if controllers else root).joinpath(*parts[:deep])
+
+
+def share_of(folder: Path) -> float | None:
+    """Return the part of the processors that a cgroup leaves; None where it has no limit."""
+    said = words(folder / "cpu.max") or [*words(folder / "cpu.cfs_quota_us"), *words(folder / "cpu.cfs_period_us")]
+    try:
+        most, period = map(int, said)
+    except ValueError:  # nothing, or `max`
+        return None
+    return most / period if most > 0 and period > 0 else None
+
+
+def words(path: Path) -> list[str]:
+    """Return what a file says; [] where there is none."""
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
 
 
 def check_tensors(declared: list[dict[str, Any]], found: list[Any]) -> None:

@@ -1,10 +1,12 @@
 """What is asked through a gateway, on a real server: in every shape that clients send, equal to what the server says itself."""
 
 import base64
+from asyncio import _get_running_loop
 
 import numpy as np
 import pytest
 
+from components.serving.search.catalogue import Catalogue
 from tests.components.serving.tiny_package import COLOURS, WIDTH, picture
 
 URI = {name: "data:image/png;base64," + base64.b64encode(picture(colour)).decode() for name, colour in COLOURS.items()}
@@ -159,3 +161,16 @@ def test_health_and_counts(http):
     text = http.get("/metrics").text
     assert 'diptych_requests_total{route="/v1/embeddings",status="200"}' in text
     assert 'diptych_version_requests_total{outcome="answered",version="tiny@1"}' in text
+
+
+def test_what_it_can_be_filtered_by_is_counted_where_nobody_waits_for_it(start, monkeypatch):
+    counted, on_the_loop = Catalogue.facets, []
+
+    def seen(self):
+        on_the_loop.append(_get_running_loop() is not None)
+        return counted(self)
+
+    monkeypatch.setattr(Catalogue, "facets", seen)
+    (line,) = start().get("/v1/models").json()["data"]
+    assert line["index"]["filters"]
+    assert on_the_loop == [False]

@@ -363,7 +363,7 @@ def test_where_a_batch_has_no_end_the_server_answers_others_and_the_keeper_ends_
 
     async def scene(vectors):
         await vectors._opening
-        vectors._here = InProcess(endless, 10.0, 10.0)
+        vectors._here = InProcess(endless, 0.01, 0.01)
         with pytest.raises(TimeoutError):  # its own time is over before anybody knows
             await asyncio.wait_for(vectors.embed_image([RED]), 0.1)
         assert not vectors._here.is_stuck()
@@ -387,7 +387,7 @@ def test_a_batch_that_ends_is_not_stuck(endpoint, monkeypatch):
     monkeypatch.setattr(in_process, "STUCK_S", 0.05)
 
     async def ask():
-        here = InProcess(endless := Endless(), 10.0, 10.0)
+        here = InProcess(endless := Endless(), 0.01, 0.01)
         asking = asyncio.create_task(here.embed_image([RED]))
         await until(here.is_stuck)
         endless.over.set()
@@ -396,6 +396,35 @@ def test_a_batch_that_ends_is_not_stuck(endpoint, monkeypatch):
         here.close()
 
     asyncio.run(ask())
+
+
+def test_a_batch_of_what_takes_long_is_given_more_time(monkeypatch):
+    monkeypatch.setattr(in_process, "STUCK_S", 0.05)
+
+    async def ask():
+        quick, slow = (InProcess(one, each_s, each_s) for one, each_s in zip(both, (0.01, 10.0), strict=True))
+        asking = [asyncio.create_task(its.embed_image([RED])) for its in (slow, quick)]
+        await until(quick.is_stuck)
+        assert not slow.is_stuck()
+        for one in both:
+            one.over.set()
+        await asyncio.gather(*asking)
+        quick.close()
+        slow.close()
+
+    both = Endless(), Endless()
+    try:
+        asyncio.run(ask())
+    finally:
+        for one in both:
+            one.over.set()
+
+
+@pytest.mark.parametrize(
+    ("batch_s", "at_most_s"), [(0.0, 60.0), (0.08, 60.32), (80.0, 380.0), (160.0, 600.0), (1e9, 600.0)]
+)
+def test_what_a_batch_may_take_grows_with_what_it_takes_alone_and_has_an_end(batch_s, at_most_s):
+    assert in_process.stuck_s(batch_s) == pytest.approx(at_most_s)
 
 
 class Seen(Encoders):

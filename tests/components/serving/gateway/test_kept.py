@@ -219,3 +219,26 @@ def test_pictures_are_shown_small_and_only_as_they_were(shown):
         assert client.get("/v1/pictures/key-red").status_code == 401
         assert client.get("/v1/pictures/key-red", headers={"x-api-key": token}).status_code == 200
         keys_file(shown).unlink()
+
+
+def test_what_a_browser_has_kept_is_asked_for_each_time_and_sent_again_only_where_it_is_another(shown):
+    import httpx
+
+    with running(by_server(shown)) as address, httpx.Client(base_url=address, timeout=30) as client:
+        red, larger, green = (client.get(f"/v1/pictures/key-{which}") for which in ("red", "red?side=320", "green"))
+        tag = red.headers["etag"]
+        assert red.headers["cache-control"] == "private, no-cache"
+        assert len({tag, larger.headers["etag"], green.headers["etag"]}) == 3
+
+        def kept(what: str, key: str = "key-red") -> httpx.Response:
+            return client.get(f"/v1/pictures/{key}", headers={"if-none-match": what})
+
+        for what in (tag, f'"other", W/{tag}'):
+            same = kept(what)
+            assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+        for other in (kept(tag, "key-green"), kept('"other"'), kept("")):
+            assert (other.status_code, other.headers["content-type"]) == (200, "image/webp")
+        raw = shown / "data/raw"
+        raw.rename(shown / "data/before")  # as after a takedown
+        assert kept(tag).status_code == 404
+        (shown / "data/before").rename(raw)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from itertools import pairwise
 
@@ -103,3 +104,50 @@ def test_whoever_waits_too_long_for_its_turn_says_so_and_tries_again(endpoint, t
 
     asyncio.run(play())
     assert "TransientError: other encoders have been opened for 0.3 s" in caplog.records[0].getMessage()
+
+
+def test_where_to_open_them_has_no_end_the_server_answers_and_the_process_is_to_end(
+    endpoint, client, caplog, monkeypatch
+):
+    over = threading.Event()
+    monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
+    monkeypatch.setattr(vectors_of_gateway, "OPENS_S", 0.1)
+    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda *given: over.wait(60))
+
+    async def scene(vectors):
+        await vectors._opening
+        over.set()
+        assert not vectors.here
+        return await vectors.embed_text(["red"])
+
+    try:
+        assert np.array_equal(made(endpoint, endpoint.repository, scene), client.embed_text(["red"]))
+    finally:
+        over.set()
+    assert vectors_of_gateway.STUCK.is_set()
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        "made by its server, as long as this process lives: to open the encoders has taken 0.1 s, and has not ended"
+    )
+
+
+def test_a_disk_that_gives_up_is_tried_again(endpoint, caplog, monkeypatch):
+    monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
+    monkeypatch.setattr(vectors_of_gateway, "AGAIN_S", 0.01)
+    opened, tries = vectors_of_gateway._opened, []
+
+    def gives_up_once(*given):
+        tries.append(given)
+        if len(tries) == 1:
+            raise TimeoutError(110, "Connection timed out")
+        return opened(*given)
+
+    monkeypatch.setattr(vectors_of_gateway, "_opened", gives_up_once)
+
+    async def scene(vectors):
+        await vectors._opening
+        assert vectors.here
+
+    made(endpoint, endpoint.repository, scene)
+    assert len(tries) == 2
+    assert not vectors_of_gateway.STUCK.is_set()

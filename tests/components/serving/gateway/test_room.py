@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from components.data import processes
+from components.data.cgroups import Cgroups
 from components.serving.gateway import room
 from components.serving.gateway.room import LEAST_MB, MOST_MB, Room, free_mb, memory_mb
 
@@ -14,6 +15,11 @@ def machine(monkeypatch):
     """One of 16 processors and 64 GiB."""
     monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(total=64 * 2**30, available=2**30))
     monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: set(range(16)))
+
+
+def of(folder):
+    """Those of a container that sees its own as the root."""
+    return Cgroups(folder, folder / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,7 @@ def test_each_worker_has_its_part(machine, tmp_path, workers, memory, quota, wan
     for name, said in (("memory.max", memory), ("cpu.max", quota)):
         if said is not None:
             (tmp_path / name).write_text(f"{said}\n")
-    assert Room.of(workers, tmp_path) == wanted
+    assert Room.of(workers, of(tmp_path)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -49,8 +55,18 @@ def test_each_worker_has_its_part(machine, tmp_path, workers, memory, quota, wan
 def test_what_is_free_is_what_the_container_has_left(machine, tmp_path, said, free):
     for name, its in said.items():
         (tmp_path / name).write_text(f"{its}\n")
-    assert free_mb(tmp_path) == free
+    assert free_mb(of(tmp_path)) == free
 
 
 def test_where_there_is_no_container_it_is_the_machines(machine, tmp_path):
-    assert (memory_mb(tmp_path), Room.of(1, tmp_path).threads) == (64 * 1024, 16)
+    assert (memory_mb(of(tmp_path)), Room.of(1, of(tmp_path)).threads) == (64 * 1024, 16)
+
+
+def test_a_unit_of_systemd_has_what_its_slices_leave_it(machine, tmp_path):
+    unit = tmp_path / "user.slice/gateway.service"
+    unit.mkdir(parents=True)
+    (tmp_path / "self").write_text("0::/user.slice/gateway.service\n")
+    (unit / "memory.max").write_text("max\n")
+    (unit.parent / "memory.max").write_text(f"{4 * 2**30}\n")
+    (unit.parent / "cpu.max").write_text("300000 100000\n")
+    assert Room.of(1, Cgroups(tmp_path, tmp_path / "self")) == Room(mb=512, threads=3)

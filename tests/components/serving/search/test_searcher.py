@@ -169,6 +169,14 @@ def test_what_there_is_to_choose_from(searcher):
     assert searcher.catalogue.languages() == {"de": 8, "en": 8}
 
 
+def test_what_there_is_to_choose_from_is_counted_once(searcher):
+    catalogue, asked = searcher.catalogue, []
+    first = catalogue.facets(), catalogue.languages()
+    catalogue._sql.set_trace_callback(asked.append)
+    assert (catalogue.facets(), catalogue.languages()) == first
+    assert not asked
+
+
 def test_a_picture_is_known_by_its_key(searcher):
     assert np.allclose(searcher.vector("k2"), searcher.search(axis(2), None, 1)[0].score * (axis(2) + 0.5 * axis(3)))
     assert searcher.vector("nobody") is None
