@@ -166,7 +166,7 @@ class Catalogue:
         return None if found is None else int(found["row"])
 
     def facets(self) -> dict[str, dict[str, int]]:
-        """Return for each column that splits the index its values, the most frequent first, and how many rows have each; counted once, since of a million rows it takes a second. Not to be written to."""
+        """Return for each column that splits the index its values, the most frequent first, and how many rows have each; counted once, since of many rows it takes long. Not to be written to."""
         if self._facets is None:
             self._facets = self._counted()
         return self._facets
