@@ -22,9 +22,10 @@ from components.contracts.objective import Contrast
 from components.contracts.progress import Progress, silent
 from components.contracts.sealed import digest_of
 from components.data.batches import StepBatches
+from components.data.processes import cores
+from components.data.rows.cache import RowCache
 from components.data.rows.decoded import as_tensor, decode
 from components.data.selection import Pool
-from components.data.transforms.preprocess import to_float
 from components.evaluation.embedding import Embedder
 from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
@@ -278,9 +279,14 @@ class LabelHeats:
         return done
 
 
-def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Progress) -> Watch:
-    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, as of `Answered.score`."""
-    pixels = as_tensor(to_float(decode(val, embedder.preprocess, 3, progress)))
+def watching_labels(
+    embedder: Embedder, choice: Choice, val: Pool, progress: Progress, cache: RowCache | None = None
+) -> Watch:
+    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, as of `Answered.score`.
+
+    `cache` keeps its decoded pictures, as of `decode`.
+    """
+    pixels = as_tensor(decode(val, embedder.preprocess, 3, progress, cache, cores()))
     places = {label: place for place, label in enumerate(choice.labels)}
     label = np.array([places[one] for one in choice.of["val"]])
 

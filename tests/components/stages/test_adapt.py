@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from components.contracts.errors import ConfigError, Interrupted
 from components.contracts.progress import silent
+from components.data.rows.cache import RowCache
 from components.finetuning.continued import UNKNOWN
 from components.finetuning.freeze import Freeze
 from components.finetuning.interpolate import interpolate
@@ -103,6 +104,20 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
             adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW, **other)
     left = sorted(path.name for path in tmp_path.rglob("heats/*/*/*"))
     assert set(left) == {"heat.json", "tuned.safetensors"}, "checkpoints go with their heat"
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_race_whose_decoded_pictures_lie_on_disk_comes_to_the_same(embedder, squares, tmp_path, labels):
+    said = [group["category"] for group in squares.groups]
+    own = replace(squares, captions=tuple((one,) for one in said), concepts=tuple(said)) if labels else squares
+    found = []
+    for name, cache in (("held", None), ("kept", RowCache(folder=tmp_path))):
+        start = copy.deepcopy(embedder)
+        ran = adapted(start, own, [], tmp_path / name, by=("lora",), most_steps=8, cache=cache).raced
+        found.append((ran.way, ran.alpha, ran.trade, start.model.state_dict()))
+    assert found[0][:3] == found[1][:3]
+    assert all(torch.equal(value, found[1][3][name]) for name, value in found[0][3].items())
+    assert len(list(tmp_path.glob("*.rows"))) == 2, "those that are learnt from, and those that choose"
 
 
 def test_the_best_of_those_that_lose_little_is_chosen():
