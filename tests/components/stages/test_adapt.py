@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from components.contracts.errors import ConfigError, Interrupted
+from components.contracts.errors import CapabilityError, ConfigError, Interrupted
 from components.contracts.progress import silent
 from components.data.rows.cache import RowCache
 from components.finetuning.continued import UNKNOWN
@@ -31,7 +31,7 @@ from components.stages import raced as racing
 from components.stages import weighed as weighing
 from components.stages.adapt import adapt
 from components.stages.heat_clock import SECONDS
-from components.stages.heats import Heats, method_of
+from components.stages.heats import OUT, Heats, method_of
 from components.stages.race_steps import batches_of
 from components.stages.raced import check, longest, one_query
 from components.stages.racing_ways import usual, ways
@@ -343,10 +343,23 @@ class Diverging(Whole):
         return super().prepare(model)
 
 
+class Unable(Whole):
+    """Asks for what this machine has not."""
+
+    def prepare(self, model: torch.nn.Module) -> Freeze:
+        def refuse(part: torch.nn.Module, *_: object) -> None:
+            if part.training:
+                raise CapabilityError("this machine has no such chip. Set precision to auto.")
+
+        model.image_projection.register_forward_pre_hook(refuse)
+        return super().prepare(model)
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
         (Greedy, r"out of memory: a step of 10 pairs at 32 px asked for .* Fewer pairs a step take less: --batch 5$"),
+        (Unable, r"^this machine has no such chip\. Set precision to auto\.$"),
         (Diverging, r"^the loss at step \d+ is not finite .* There were 3 such steps within 50 before$"),
     ],
 )
@@ -361,6 +374,8 @@ def test_a_way_that_breaks_is_out_and_the_others_go_on_also_after_a_stop(
     found = adapted(embedder, squares, [], tmp_path, by=FEW, most_steps=8)
     assert re.search(says, found.raced.without["whole"])
     assert {heat.name for heat in found.raced.heats} == {"lora"}
+    (out,) = tmp_path.rglob(OUT)
+    assert json.loads(out.read_text())["seconds"] > 0, "which count in the budget, also of a race that goes on"
     again.model.load_state_dict(start)
     monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("what is kept is run again"))
     assert adapted(again, squares, [], tmp_path, by=FEW, most_steps=8) == found
