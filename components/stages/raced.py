@@ -163,6 +163,8 @@ def raced(
     if choice:
         kinds |= {"alike": "yes"} if alike else {}
         kinds |= {"chosen": f"fewer than {FEW_TO_CHOOSE_BY} by {FOLDS} folds"}
+        if series := (*train.series, *val.series):
+            kinds["series"] = digest_of({"series": repr(series)})
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -25,6 +25,7 @@ from components.data.rows.picked import picked
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Ordering, Rows
 from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.data.series import SERIES, series_in
 from components.data.side.read import Side
 from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
@@ -73,7 +74,9 @@ class Selected:
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
         if training and training.texts[CAPTION].language_alpha != 1:
             train = replace(train, languages=languages_of(of_split(manifest, "train")))
-        selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        train, val = (replace(pool, series=series_in(path.parent, pool.keys)) for pool in (train, val))
+        beside = (path.with_name(SERIES.file),) if train.series or val.series else ()
+        selected = cls(train=train, val=val, files=(path, *beside, raw / "train", raw / "val"))
         if training and any(pick.mentions for pick in training.texts.values()):
             selected = selected.linked(path.with_name("columns.parquet"))
         if training and training.clusters:
