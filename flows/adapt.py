@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from components.stages.elsewhere import Halved
 
 MOST_LOST = 0.01  # of a set's number, from 0 to 1, where nobody says how much
-MODEL, REPORT, DATA, LOCK = "model", "adapted.json", ".data", "lock"
+MODEL, REPORT, DATA, LOCK, DECODED = "model", "adapted.json", ".data", "lock", "decoded"
 SHOWN = 5  # labels in a line
 
 
@@ -118,17 +118,21 @@ def _adapt(
     from components.recipes.trained import save_trained
     from components.stages.adapt import adapt as adapted
     from components.stages.general import general_sets
+    from components.stages.race_steps import HELD_BYTES
     from components.stages.recalled import known_by
+    from components.stages.selected import cache_in
 
     told = listener()
     pools, near = pools_of(asked, here, out / DATA, told)
     beside = Beside.of(asked, here, out, told).fit(asked, pools, encoder)
     recall = beside.recall(asked.recall)
+    decoded = out / HEATS / DECODED
+    decoded.mkdir(exist_ok=True)
     with nullcontext(others) if others else general_sets(out / HEATS, told) as held:
         found = adapted(
             encoder, pools, held, digest=given.digest, budget_s=asked.budget_s, seed=asked.seed, folder=out / HEATS, progress=told,
             most_lost=asked.most_lost, batch=beside.batch, ask=asked.ask, by=beside.ways, augment=asked.augment, recall=recall,
-            most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN, named=bool(asked.ways),
+            most_steps=asked.most_steps, as_trained=beside.as_trained or UNKNOWN, named=bool(asked.ways), cache=cache_in(decoded, HELD_BYTES),
         )  # fmt: skip
     half_model = out / HEATS / MODEL
     for left in (half_model, out / MODEL):  # of a run that was killed here

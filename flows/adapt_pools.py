@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def pools_of(asked: "Asked", here: Path, folder: Path, told: "Progress") -> "tup
     from components.data.quarantine import read_quarantine
     from components.data.remote.addresses import REMOTE
     from components.data.selection import of_split, read_pool
+    from components.data.series import series_in
     from flows.data.check import source_of
 
     is_here = not REMOTE.match(asked.data)  # else what was brought in is gone on with, whatever lies there now
@@ -56,7 +58,8 @@ def pools_of(asked: "Asked", here: Path, folder: Path, told: "Progress") -> "tup
         )
     near = {row["key"] for row in read_quarantine(validated / "told.parquet") if row["reason"] == "leak_near"}
     splits, said = without_copies(splits, near)
-    return {name: read_pool(manifest, raw) for name, manifest in splits.items()}, said
+    pools = {name: read_pool(manifest, raw) for name, manifest in splits.items()}
+    return {name: replace(pool, series=series_in(validated, pool.keys)) for name, pool in pools.items()}, said
 
 
 def _brought_in(folder: Path) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def templated() -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+def spelled_alike() -> list[str]:
+    """Return captions of a template with two values, one of which is most of them and holds most letters of the other."""
+    return ["a male tennis player"] * 28 + ["a female tennis player"] * 12
+
+
 def unlike(count: int, seed: int = 0) -> list[str]:
     """Return captions that have nothing in common."""
     draw = random.Random(seed)

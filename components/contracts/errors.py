@@ -47,6 +47,10 @@ class CapabilityError(DiptychError):
     """This machine or this model cannot do what is asked, such as run Triton on a system without its wheel."""
 
 
+class OutOfMemory(CapabilityError):
+    """A step has no room in the memory of this machine, or of its GPU: fewer rows at once take less."""
+
+
 class LeakageError(DiptychError):
     """A test picture or its twin would be trained on."""
 

@@ -80,6 +80,7 @@ REASONS = {
         found_by=_INGEST,
     ),
     "missing_frame": Reason(meaning="a clip is not there, or frames of a span are missing", found_by=_BOTH),
+    "series_split": Reason(meaning="pictures of one series (`group`) are in several splits"),
     "clip_split": Reason(meaning="spans of one clip are in several splits"),
     "incomplete": Reason(meaning="a column that every row must have is empty"),
     "duplicate_key": Reason(

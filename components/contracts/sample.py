@@ -112,6 +112,7 @@ class Sample:
         regions: parts of the picture of which something is known, in the order of the data.
         span: the stretch of video that the picture stands for; None for a picture of no video.
         name: as its owner knows it, such as a path below a folder; empty where the key is that.
+        series: what it belongs to with other pictures, all of one split, such as a product, a session or a person; empty where the data does not say.
     """
 
     key: str
@@ -126,3 +127,4 @@ class Sample:
     regions: tuple[Region, ...] = ()
     span: Span | None = None
     name: str = ""
+    series: str = ""

@@ -26,8 +26,9 @@ class Kind:
         name: of the file and of its counts in source.json, such as `documents`.
         schema: its columns; `key` is the sample's.
         rows: what a sample leaves there; nothing where it is not of this kind.
-        whole: the column of which rows belong together; those of one value come one after the other.
+        whole: the column of which rows belong together.
         counted: what is counted, wholes and rows.
+        in_order: whether those of one whole come one after the other, so that nobody has to remember which came.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind:
     rows: Callable[[Sample], Sequence[Mapping[str, Any]]]
     whole: str
     counted: tuple[str, str]
+    in_order: bool = True
 
     @property
     def file(self) -> str:
@@ -54,7 +56,7 @@ class KindWriter:
         self.counted = dict.fromkeys(kind.counted, 0)
         self._path = folder / kind.file
         self._file: RowFile | None = None
-        self._last: object = None
+        self._came: set[object] = set()  # the last whole, or where they are in no order all of them
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +68,12 @@ class KindWriter:
             if self._file is None:
                 self._file = RowFile(self._path, self.kind.schema).__enter__()
             self._file.write_row(row)
-            self.counted[wholes] += row[self.kind.whole] != self._last
+            whole = row[self.kind.whole]
+            self.counted[wholes] += whole not in self._came
             self.counted[parts] += 1
-            self._last = row[self.kind.whole]
+            if self.kind.in_order:
+                self._came.clear()
+            self._came.add(whole)
 
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None

@@ -8,9 +8,10 @@ import pyarrow as pa
 from components.data.beside import read_kind, rows_of, write_kind
 from components.data.documents import DOCUMENTS
 from components.data.regions import REGIONS
+from components.data.series import SERIES
 from components.data.spans import SPANS
 
-KINDS = (DOCUMENTS, REGIONS, SPANS)
+KINDS = (DOCUMENTS, REGIONS, SPANS, SERIES)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 

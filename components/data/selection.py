@@ -32,6 +32,7 @@ class Pool:
         languages: ISO 639-1 code of each caption; none where nobody asked.
         mentions: of each caption, the places where concepts stand in it; none where nobody asked, see rows/mentions.py.
         clusters: that each picture is of, as many of each, the nearest first; none where nobody asked, see clusters.py.
+        series: which pictures are of one, None of a picture that is of none; empty where nobody asked, or no picture is of any, see series.py.
     """
 
     keys: tuple[str, ...]
@@ -46,6 +47,7 @@ class Pool:
     languages: tuple[tuple[str, ...], ...] = ()
     mentions: tuple[tuple[tuple[Place, ...], ...], ...] = ()
     clusters: tuple[tuple[int, ...], ...] = ()
+    series: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -33,15 +33,26 @@ class Heat:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A heat that came to nothing.
+
+    Args:
+        seconds: that it took all the same, as of Heat.
+    """
+
+    seconds: float
+
+
 def race(
-    names: Sequence[str], run: Callable[[str, int], Heat | None], budget_s: float, most: int, spent_s: float = 0.0
+    names: Sequence[str], run: Callable[[str, int], Heat | Broken], budget_s: float, most: int, spent_s: float = 0.0
 ) -> list[Heat]:
     """Return all heats in their order, of which the last is the winner's longest; none where nobody could be tuned.
 
     Args:
         names: who takes part, the first of equals is preferred.
-        run: tunes one of them from the start for so many steps; None where it cannot, and that one is out, with the heats that it had.
-        budget_s: seconds for all heats, and for what was before them.
+        run: tunes one of them from the start for so many steps; Broken where it cannot, and that one is out, with the heats that it had.
+        budget_s: seconds for all heats, those that broke among them, and for what was before them.
         most: steps of the longest heat.
         spent_s: seconds of the budget that ways which tune nothing took before.
 
@@ -50,24 +61,28 @@ def race(
     if not names:
         raise ValueError("a race of nobody has no winner")
     heats: list[Heat] = []
+    broken_s = 0.0
     for place, name in enumerate(names, 1):
-        if (heat := run(name, min(FIRST, most))) is None:
+        if isinstance(heat := run(name, min(FIRST, most)), Broken):
+            broken_s += heat.seconds
             continue
         heats.append(heat)
         spent, ways = sum(heat.seconds for heat in heats), len(heats) + len(names) - place
         least = spent * ways / len(heats)
-        if least > budget_s - spent_s:
-            raise too_short(budget_s, least, ways, heats[0].steps, spent_s)
+        if least > budget_s - spent_s - broken_s:
+            raise too_short(budget_s, least, ways, heats[0].steps, spent_s, broken_s)
     if not heats:
         return []
     left, first = [heat.name for heat in heats], heats[0].steps
     a_step = {heat.name: heat.seconds / heat.steps for heat in heats}
-    left_s = budget_s - spent_s - sum(heat.seconds for heat in heats)
+    left_s = budget_s - spent_s - broken_s - sum(heat.seconds for heat in heats)
     steps = planned(list(a_step.values()), SPARE * left_s, most)
     now = heats
     while True:
         if steps > first:  # a shorter one says no more than that
-            now = [heat for name in left if (heat := run(name, steps)) is not None]
+            now = [
+                heat for name in left if isinstance(heat := run(name, steps), Heat)
+            ]  # one that breaks takes no longer than was planned
             out = set(left) - {heat.name for heat in now}
             heats = [heat for heat in [*heats, *now] if heat.name not in out]
             left = [name for name in left if name not in out]
@@ -84,7 +99,9 @@ def race(
     return [*(heat for heat in heats if heat is not last), last]
 
 
-def too_short(budget_s: float, least_s: float, ways: int, steps: int, spent_s: float = 0.0) -> ConfigError:
+def too_short(
+    budget_s: float, least_s: float, ways: int, steps: int, spent_s: float = 0.0, broken_s: float = 0.0
+) -> ConfigError:
     """Return the error for a budget in which not each way can be tried.
 
     Args:
@@ -93,9 +110,13 @@ def too_short(budget_s: float, least_s: float, ways: int, steps: int, spent_s: f
         ways: that take part.
         steps: of a first heat.
         spent_s: seconds of the budget that ways which tune nothing took before. Of a longer budget they may take PROMPT_SHARE more.
+        broken_s: seconds of it that heats took which broke.
     """
-    taken = f", of which ways that tune nothing took {shortly(spent_s)}" if spent_s else ""
-    asked_s = (spent_s + least_s / SPARE) / (1 - PROMPT_SHARE) if spent_s else least_s / SPARE
+    of = (("ways that tune nothing", spent_s), ("ways that broke", broken_s))
+    taken = " and ".join(f"{who} took {shortly(its)}" for who, its in of if its)
+    taken = f", of which {taken}" if taken else ""
+    asked_s = spent_s + broken_s + least_s / SPARE
+    asked_s = asked_s / (1 - PROMPT_SHARE) if spent_s else asked_s
     return ConfigError(
         f"there are {shortly(budget_s)}{taken}, but to try each of {ways} ways for {steps} steps takes about {shortly(least_s)}. Give at least "
         f"{at_least(asked_s)}, or fewer ways."

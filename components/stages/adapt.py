@@ -12,6 +12,7 @@ from typing import Any
 from components.contracts.evaluator import Findings
 from components.contracts.progress import Progress
 from components.data.evaluation_set import LABEL
+from components.data.rows.cache import RowCache
 from components.data.selection import Pool
 from components.evaluation.embedding import Embedder
 from components.evaluation.outcomes import Evaluated
@@ -74,7 +75,7 @@ def adapt(
     embedder: Embedder, pools: Mapping[str, Pool], others: Sequence[Halved], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, ask: Ask = "auto", by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0, as_trained: Optimisation = UNKNOWN, named: bool = False,
+    most_steps: int = 0, as_trained: Optimisation = UNKNOWN, named: bool = False, cache: RowCache | None = None,
 ) -> Adapted:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -83,7 +84,7 @@ def adapt(
         others: numbers of sets that must not fall: one half of a set bounds the choice, and the other, which nothing was chosen by, tells what was lost.
         ask: for labels or captions, as of `choice_of`.
         by: names of the ways to tune that take part.
-        augment, recall, as_trained, named: as of `raced`.
+        augment, recall, as_trained, named, cache: as of `raced`.
 
     All else, and what it raises, is as of `raced` and `choice_of`.
     """
@@ -95,7 +96,7 @@ def adapt(
     found = raced(
         embedder, pools["train"], pools["val"], [one.by for one in others], digest=digest, budget_s=budget_s, seed=seed, folder=folder, progress=progress,
         most_lost=most_lost, batch=batch, choice=choice, by=by, augment=augment, recall=recall, most_steps=most_steps, ask=ask,
-        as_trained=as_trained, named=named,
+        as_trained=as_trained, named=named, cache=cache,
     )  # fmt: skip
     tuned = {name: value.detach().clone() for name, value in embedder.model.state_dict().items()}
     start = begun(start, tuned)

@@ -23,11 +23,12 @@ from components.curation.pieces import Engine, InProcess
 from components.curation.pipeline import curated
 from components.curation.plain import PLAIN, PlainEmbedder
 from components.curation.select import select_splits
-from components.data.beside import rows_of, write_kind
+from components.data.beside import read_kind, rows_of, write_kind
 from components.data.kinds import BY_NAME, read_kinds
 from components.data.manifest import SCHEMA, read_manifest, write_manifest
 from components.data.processes import cores
 from components.data.seeing import MOST
+from components.data.series import SERIES
 from components.recipes.curation import build_ops
 from components.recipes.params import load_params
 from components.recipes.recipe import Curation, load_curation, load_needs, load_scale
@@ -57,6 +58,9 @@ def body(stage: Stage) -> None:
             said["needs"] = needed.as_json() | {"checks": [asdict(line) for line in lines]}
             for kind in needs.kinds:
                 write_kind(rows_of(kinds[kind], selected), folder, BY_NAME[kind])
+        series = read_kind(stage.root / "data/validated", SERIES)
+        if series is not None and len(its := rows_of(series, selected)):
+            write_kind(its, folder, SERIES)  # by which pictures that choose are kept apart
         write_manifest(selected, folder / "manifest.parquet")
         (folder / "report.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 

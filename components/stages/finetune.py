@@ -118,8 +118,9 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
     from components.stages.asked_sets import read_sets
     from components.stages.beside_own import BesideOwn
     from components.stages.elsewhere import KS, held_to
+    from components.stages.race_steps import HELD_BYTES
     from components.stages.raced import raced
-    from components.stages.selected import Selected
+    from components.stages.selected import Selected, row_cache
     from components.stages.told import CAPTIONS, LABELS, served_by
     from components.validation.takedown import LIST, read_takedown
 
@@ -154,7 +155,7 @@ def race_ways(stage: Stage, described: dict[str, Any]) -> None:
             embedder, selected.train, selected.val, others, digest=sha256_of(pretrained / WEIGHTS), budget_s=race.budget_s,
             seed=params.seed, folder=folder, progress=stage.progress, most_lost=race.most_lost, batch=beside.batch,
             choice=choice, by=beside.ways, augment=race.augment, recall=beside.recall, most_steps=race.most_steps, ask=race.ask,
-            as_trained=beside.as_trained, named=bool(race.ways),
+            as_trained=beside.as_trained, named=bool(race.ways), cache=row_cache(stage.root, HELD_BYTES),
         )  # fmt: skip
     with stage.output(f"runs/{recipe.name}/finetune") as out:
         save_tuned(out, embedder.model, pretrained)

@@ -16,22 +16,23 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
-from components.contracts.errors import CapabilityError, ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError, OutOfMemory
 from components.contracts.method import Method
 from components.contracts.objective import Contrast
 from components.contracts.progress import Progress, silent
 from components.contracts.sealed import digest_of
 from components.data.batches import StepBatches
+from components.data.processes import cores
+from components.data.rows.cache import RowCache
 from components.data.rows.decoded import as_tensor, decode
 from components.data.selection import Pool
-from components.data.transforms.preprocess import to_float
 from components.evaluation.embedding import Embedder
 from components.finetuning.ensemble import ensemble, score
 from components.finetuning.interpolate import Weights
 from components.finetuning.labels import folds
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.way import TIE, Fitted, LabelVectors, LabelWay, Seen, Shown, plain
-from components.finetuning.race import FIRST, Heat, too_short
+from components.finetuning.race import FIRST, Broken, Heat, too_short
 from components.finetuning.recall import General, Recalled
 from components.finetuning.soup import greedy
 from components.finetuning.strategy import ALPHAS, Strategy
@@ -46,7 +47,7 @@ from components.training.numbers import Scale
 
 CHECKPOINT_EVERY = 50  # steps, which a heat that is killed loses at most
 LOOKS = 4  # of a heat at the validation split, the best of which is taken
-HEAT, TUNED, VECTORS, OUT = "heat.json", "tuned.safetensors", "vectors.safetensors", "out.txt"
+HEAT, TUNED, VECTORS, OUT = "heat.json", "tuned.safetensors", "vectors.safetensors", "out.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +91,11 @@ class Heats:
         kept = self._place(name, steps)
         if (found := _kept(kept)) is not None:
             return found
+        return self._run(name, steps, kept, HeatClock(kept, CHECKPOINT_EVERY, self.progress))
+
+    def _run(self, name: str, steps: int, kept: Path, clock: HeatClock) -> Heat:
         kept.mkdir(parents=True, exist_ok=True)
-        model, clock = self.embedder.model, HeatClock(kept, CHECKPOINT_EVERY, self.progress)
+        model = self.embedder.model
         model.load_state_dict(dict(self.start))
         torch.manual_seed(self.seed)
         scale = Scale(
@@ -120,26 +124,32 @@ class Heats:
         _keep(kept, heat)
         return heat
 
-    def run_or_say(self, name: str, steps: int, without: dict[str, str]) -> Heat | None:
-        """Return the same; None where memory runs out, or a loss is no number, and `without` says why.
+    def run_or_say(self, name: str, steps: int, without: dict[str, str]) -> Heat | Broken:
+        """Return the same; Broken where memory runs out, this machine or model cannot, or a loss is no number, and `without` says why.
 
-        Why is kept in the place of the heat, so that a race that was stopped goes on without this way, too.
+        Why is kept in the place of the heat, with its seconds, so that a race that was stopped goes on without this way, too.
         """
         kept = self._place(name, steps)
+        if (found := _kept(kept)) is not None:
+            return found
         if not (kept / OUT).is_file():
+            clock = HeatClock(kept, CHECKPOINT_EVERY, self.progress)
             try:
-                return self.run(name, steps)
-            except CapabilityError as err:
+                return self._run(name, steps, kept, clock)
+            except OutOfMemory as err:
                 fewer = max(2, self.batches.order.batch // 2)
                 why = f"{err.why.removesuffix('.')}. Fewer pairs a step take less: --batch {fewer}"
+            except CapabilityError as err:
+                why = str(err)  # which has a remedy of its own
             except DataError as err:
                 why = err.why
             gc.collect()  # what it held of a GPU's memory, the next has room in
             shutil.rmtree(kept)  # its checkpoints
             kept.mkdir()
-            _write_whole(kept / OUT, why)
-        without[name] = (kept / OUT).read_text(encoding="utf-8")
-        return None
+            _write_whole(kept / OUT, json.dumps({"why": why, "seconds": round(clock.seconds, 3)}))
+        out = json.loads((kept / OUT).read_text(encoding="utf-8"))
+        without[name] = out["why"]
+        return Broken(seconds=out["seconds"])
 
     def forget(self) -> None:
         """Have all ways tried again that are out, since nothing came of the race: there may be more room then."""
@@ -278,9 +288,14 @@ class LabelHeats:
         return done
 
 
-def watching_labels(embedder: Embedder, choice: Choice, val: Pool, progress: Progress) -> Watch:
-    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, as of `Answered.score`."""
-    pixels = as_tensor(to_float(decode(val, embedder.preprocess, 3, progress)))
+def watching_labels(
+    embedder: Embedder, choice: Choice, val: Pool, progress: Progress, cache: RowCache | None = None
+) -> Watch:
+    """Return what scores the model on the validation split: the share of pictures whose label's own text is nearest, as of `Answered.score`.
+
+    `cache` keeps its decoded pictures, as of `decode`.
+    """
+    pixels = as_tensor(decode(val, embedder.preprocess, 3, progress, cache, cores()))
     places = {label: place for place, label in enumerate(choice.labels)}
     label = np.array([places[one] for one in choice.of["val"]])
 

@@ -8,6 +8,8 @@ import torch
 from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.data.batches import StepBatches
+from components.data.processes import cores
+from components.data.rows.cache import RowCache
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import Pool
@@ -19,17 +21,19 @@ from components.stages.recalled import Recall, replayed
 from components.stages.selected import KEPT
 
 EPOCHS = 30  # at most, of the longest heat
+HELD_BYTES = 2_000_000_000  # of decoded pictures, those of one split, that a race keeps in memory: 7,000 photographs of 224 px, since what is kept is larger
 
 
 def batches_of(
     embedder: Embedder, pool: Pool, batch: int, seed: int, progress: Progress, augment: Augment = "light", recall: Recall | None = None,
-    alike: bool = False,
+    alike: bool = False, cache: RowCache | None = None,
 ) -> StepBatches:  # fmt: skip
     """Return what is learnt from: each caption at most once a batch, of long ones whole sentences; ConfigError for fewer than two.
 
     Args:
         recall: general pictures that are learnt from beside those of the pool, where it has a share, by its views.
         alike: whether a batch may have several of one concept, each of which is then as often in it as the others.
+        cache: keeps decoded pictures, as of `decode`; batches do not depend on it.
     """
     if len(set(pool.concepts)) < 2:
         raise ConfigError(
@@ -43,7 +47,7 @@ def batches_of(
         often = [1 / of[concept] for concept in pool.concepts]
     else:
         batch = batch_of(pool, batch)
-    pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress)
+    pairs = decode_pairs(pool, replace(embedder.preprocess, size=round(size * KEPT)), progress, cache, cores())
     shown = (
         recall.views if recall and recall.share else None
     )  # what is learnt from again, which stands behind one's own

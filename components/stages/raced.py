@@ -19,6 +19,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
+from components.data.rows.cache import RowCache
 from components.data.selection import Pool, distinct
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import FEW_TO_CHOOSE_BY, Hard, fewer_than_labels, hard_data, left_out
@@ -113,7 +114,7 @@ def raced(
     embedder: Embedder, train: Pool, val: Pool, others: Sequence[Elsewhere], *, digest: str, budget_s: float, seed: int, folder: Path,
     progress: Progress, most_lost: float = MOST_LOST, batch: int = BATCH, choice: Choice | None = None, by: Sequence[str] = USUAL,
     augment: Augment = "light", recall: Recall | None = None,
-    most_steps: int = 0, ask: Ask = "auto", as_trained: Optimisation = UNKNOWN, named: bool = False,
+    most_steps: int = 0, ask: Ask = "auto", as_trained: Optimisation = UNKNOWN, named: bool = False, cache: RowCache | None = None,
 ) -> Raced:  # fmt: skip
     """Tune the embedder's model in place, and return what was found.
 
@@ -135,6 +136,7 @@ def raced(
         ask: as `choice` was asked for; where captions were, nobody is told that labels could be.
         as_trained: what the start was trained by.
         named: whether somebody asked for the ways, so that none is left out for what is hard about the data.
+        cache: keeps decoded pictures, as of `decode`; None holds all of them in memory.
 
     Raises ConfigError for too few pictures, a budget that is too short, sets that are called alike or as what is the person's own, and numbers
     out of range. Where there are labels, a budget that is too short to tune is said in `without`.
@@ -161,10 +163,14 @@ def raced(
     if choice:
         kinds |= {"alike": "yes"} if alike else {}
         kinds |= {"chosen": f"fewer than {FEW_TO_CHOOSE_BY} by {FOLDS} folds"}
+        if series := (*train.series, *val.series):
+            kinds["series"] = digest_of({"series": repr(series)})
         kinds["labels"] = digest_of({"labels": repr(choice.labels), "of": repr((choice.of["train"], choice.of["val"]))})
     model, folder = embedder.model, folder / digest_of(kinds)[:16]
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    watch = watching_labels(embedder, choice, val, progress) if choice else watching(embedder, val, progress)
+    watch = (
+        watching_labels(embedder, choice, val, progress, cache) if choice else watching(embedder, val, progress, cache)
+    )
     step, general = batch_of(train, batch), 0
     without, heats = dict[str, str](), list[Heat]()
     unfit = _preparable(model, part)
@@ -188,7 +194,7 @@ def raced(
         spent_s = sum(heat.seconds for heat in heats)
         of_labels = replace(train, concepts=choice.of["train"]) if choice and alike else train
         run, tried = _tuning(
-            embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, [] if named else hard, augment, recall, alike, budget_s, spent_s,
+            embedder, of_labels, batch, start, watch, seed, folder, progress, part, unfit, without, [] if named else hard, augment, recall, alike, budget_s, spent_s, cache,
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
         ran = race(tried, partial(run.run_or_say, without=without), budget_s, most_of(pairs, step, most_steps), spent_s)
@@ -340,10 +346,10 @@ def _preparable(model: DualEncoder, part: Mapping[str, Strategy]) -> dict[str, s
 
 def _tuning(
     embedder: Embedder, train: Pool, batch: int, start: Weights, watch: Watch, seed: int, folder: Path, progress: Progress,
-    part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, alike: bool, budget_s: float, spent_s: float,
+    part: Mapping[str, Strategy], unfit: Mapping[str, str], without: dict[str, str], hard: Sequence[Hard], augment: Augment, recall: Recall | None, alike: bool, budget_s: float, spent_s: float, cache: RowCache | None,
 ) -> tuple[Heats, list[str]]:  # fmt: skip
     """Return what runs heats of the ways that this model can be tuned by, and their names; `without` says the others."""
-    batches = batches_of(embedder, train, batch, seed, progress, augment, recall, alike)
+    batches = batches_of(embedder, train, batch, seed, progress, augment, recall, alike, cache)
     found = dict(unfit)
     found.update(left_out(hard, [name for name, why in found.items() if not why]))
     without.update({name: why for name, why in found.items() if why})

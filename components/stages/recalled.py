@@ -18,6 +18,7 @@ from components.contracts.sealed import digest_of
 from components.contracts.source import Source
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
+from components.data.rows.lazy import TakenPictures
 from components.data.seen import see
 from components.data.selection import Pool, read_pool
 from components.recipes.views import main_views
@@ -125,9 +126,10 @@ def replayed(own: Pool, general: Pool, share: float, batch: int, alike: bool = F
     things = own.concepts + tuple(
         next((known[text] for text in its if text in known), f"general/{its[0]}") for its in folded
     )
+    places = [(pool.pictures, place) for pool in (own, general) for place in range(len(pool))]
     both = Pool(
-        keys=(*own.keys, *(f"general/{key}" for key in general.keys)), pictures=(*own.pictures, *general.pictures), captions=own.captions + general.captions,
-        concepts=things, sources=own.sources + general.sources,
+        keys=(*own.keys, *(f"general/{key}" for key in general.keys)), pictures=TakenPictures(places), captions=own.captions + general.captions,
+        concepts=things, sources=own.sources + general.sources, sha256s=own.sha256s + general.sha256s if own.sha256s and general.sha256s else (),
     )  # fmt: skip
     mine, others = Counter(things[: len(own)]), Counter(things[len(own) :])
     rows = min((1 - share) * batch, len(own) if alike else len(mine))

@@ -25,10 +25,11 @@ from components.data.rows.picked import picked
 from components.data.samplers.distinct import Distinct
 from components.data.samplers.ordering import Ordering, Rows
 from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.data.series import SERIES, series_in
 from components.data.side.read import Side
 from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
-from components.data.transforms.preprocess import Preprocess, to_float
+from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.evaluation.retrieval import Gallery, recall_at_1
 from components.recipes.recipe import Training, batch_asked
@@ -73,7 +74,9 @@ class Selected:
         train, val = (read_pool(of_split(manifest, split), raw) for split in ("train", "val"))
         if training and training.texts[CAPTION].language_alpha != 1:
             train = replace(train, languages=languages_of(of_split(manifest, "train")))
-        selected = cls(train=train, val=val, files=(path, raw / "train", raw / "val"))
+        train, val = (replace(pool, series=series_in(path.parent, pool.keys)) for pool in (train, val))
+        beside = (path.with_name(SERIES.file),) if train.series or val.series else ()
+        selected = cls(train=train, val=val, files=(path, *beside, raw / "train", raw / "val"))
         if training and any(pick.mentions for pick in training.texts.values()):
             selected = selected.linked(path.with_name("columns.parquet"))
         if training and training.clusters:
@@ -163,9 +166,9 @@ def step_batches(
 
 
 def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache | None = None) -> Watch:
-    """Return what scores the model on the validation split: recall at 1, both ways. `cache` keeps its decoded pictures."""
-    rows = decode(val, embedder.preprocess, 3, progress, cache, cores())
-    pixels, gallery = as_tensor(to_float(rows)), Gallery.of(val.keys, val.captions, val.concepts)
+    """Return what scores the model on the validation split: recall at 1, both ways. `cache` keeps its decoded pictures, as of `decode`."""
+    pixels = as_tensor(decode(val, embedder.preprocess, 3, progress, cache, cores()))
+    gallery = Gallery.of(val.keys, val.captions, val.concepts)
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:
         scores = embedder.pixels_embedded(pixels) @ embedder.texts(gallery.texts).T
@@ -174,8 +177,13 @@ def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache 
     return watch
 
 
-def row_cache(root: Path) -> RowCache:
-    """Return the workspace's cache of decoded pictures; DIPTYCH_DECODED_GB says how much it may hold."""
+def row_cache(root: Path, held_bytes: int = 0) -> RowCache:
+    """Return the workspace's cache of decoded pictures, as of `cache_in`."""
+    return cache_in(private(root, "cache", "decoded"), held_bytes)
+
+
+def cache_in(folder: Path, held_bytes: int = 0) -> RowCache:
+    """Return a cache of decoded pictures in a folder, `held_bytes` as of RowCache; DIPTYCH_DECODED_GB says how much it may hold, ConfigError where that is no number of GB."""
     said = os.environ.get("DIPTYCH_DECODED_GB", str(MOST_BYTES / 1e9))
     try:
         most_bytes = int(float(said) * 1e9)
@@ -185,7 +193,7 @@ def row_cache(root: Path) -> RowCache:
         raise ConfigError(
             f"DIPTYCH_DECODED_GB is {said!r}, but must be the GB that decoded pictures may take, such as 20."
         )
-    return RowCache(folder=private(root, "cache", "decoded"), most_bytes=most_bytes)
+    return RowCache(folder=folder, most_bytes=most_bytes, held_bytes=held_bytes)
 
 
 @contextmanager

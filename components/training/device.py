@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch.distributed import is_torchelastic_launched
+from torch.distributed.distributed_c10d import _set_pg_timeout  # torch has no public name for it
 
 from components.contracts.errors import CapabilityError, TransientError
 from components.training.compiled import check_compiler
@@ -36,6 +38,8 @@ def ranks(timeout_s: float, sharding: Sharding | None = None) -> dict[str, Any]:
         return {"devices": 1}
     world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     waits = timedelta(seconds=timeout_s)
+    if dist.is_initialized():  # since an earlier training of this process: Lightning takes that group, with its timeout
+        _set_pg_timeout(waits)
     strategy = Sharded(sharding, timeout=waits) if sharding else L.pytorch.strategies.DDPStrategy(timeout=waits)
     return {"devices": here, "num_nodes": world // here, "strategy": strategy}
 

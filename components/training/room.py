@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from components.contracts.errors import CapabilityError
+from components.contracts.errors import OutOfMemory
 from components.training.numbers import Scale
 
 _CPU = re.compile(r"allocate memory: you tried to allocate (\d+) bytes")
@@ -20,7 +20,7 @@ _SHARE = 0.9  # of the memory there is; the rest is lost between what is held
 
 @contextmanager
 def room(scale: Scale, model: nn.Module, ranks: int) -> Iterator[None]:
-    """Turn what torch says of memory that ran out into a CapabilityError with numbers that will fit."""
+    """Turn what torch says of memory that ran out into OutOfMemory with numbers that will fit."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
@@ -31,7 +31,7 @@ def room(scale: Scale, model: nn.Module, ranks: int) -> Iterator[None]:
         rows = scale.micro_batch or scale.batch // ranks
         parts = not any(isinstance(part, _BatchNorm) for part in model.modules())
         why = lacking(asked, held, there_is, rows, scale)
-        raise CapabilityError(said(asked, held, there_is, rows, scale, parts=parts, ranks=ranks), why) from err
+        raise OutOfMemory(said(asked, held, there_is, rows, scale, parts=parts, ranks=ranks), why) from err
 
 
 def said(asked: int, held: int, there_is: int, rows: int, scale: Scale, *, parts: bool, ranks: int) -> str:

@@ -14,10 +14,11 @@ from components.validation.findings import Finding
 from components.validation.held import Expect, Held, run_held
 from components.validation.lines import Line
 from components.validation.regions import regions_suite
+from components.validation.series import series_suite
 from components.validation.spans import spans_suite
 
 SUITES: Mapping[str, Callable[[Expect], None]] = {
-    "documents": documents_suite, "regions": regions_suite, "spans": spans_suite,
+    "documents": documents_suite, "regions": regions_suite, "spans": spans_suite, "series": series_suite,
 }  # fmt: skip
 _BESIDE = ("split", "width", "height")  # of the manifest, of use in a suite
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from components.validation.said_alike import said_alike
 from tests.benchmarks.validate import drawn_captions
-from tests.near_captions import BASES, near_equal, templated, unlike
+from tests.near_captions import BASES, near_equal, spelled_alike, templated, unlike
 
 LEAST, VARIED, SEEDS, OTHERS, ROWS = 20, 40, 5, 2000, 1_000_000
 
@@ -27,6 +27,7 @@ def main() -> None:
         "bench": "near_captions", "command": "python -m tests.benchmarks.near_captions",
         "edits": {str(edits): _planted(edits) for edits in (1, 2, 3)},
         "templates": {name: _alarms(captions) for name, captions in templated().items()},
+        "spelled_alike": _alarms(spelled_alike()),
         "million": _million(), "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
     }  # fmt: skip
     print(json.dumps(said))

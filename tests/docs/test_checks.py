@@ -14,6 +14,7 @@ from components.validation.check import read_catalogue
 from components.validation.fit import BAR, LEAST
 from components.validation.needs import samples_suite, texts_suite
 from tests.benchmarks.data_check import table
+from tests.near_captions import spelled_alike
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "checks.md").read_text(encoding="utf-8")
@@ -55,6 +56,15 @@ def test_numbers_of_near_captions_are_those_that_were_measured():
     assert not any(its["wrong"] for its in (*said["edits"].values(), *said["templates"].values()))
     assert f"of {sum(its['captions'] for its in said['templates'].values())} captions of seven templates, " in text
     assert len(said["templates"]) == 7
+    other = said["not_chosen_on"]
+    assert other["wrong"] == 0
+    one, two, three = (f"{found:,}" for found in other["found"])
+    assert f"{one}, {two} and {three} were found, and of six other templates none." in text
+    assert "nine captions and six templates that no threshold was chosen on" in other["about"]
+    alike = spelled_alike()
+    assert said["spelled_alike"] == {"captions": len(alike), "wrong": len(alike)}
+    told = ", ".join(f"{alike.count(caption)} *{caption}*" for caption in dict.fromkeys(alike)).replace(", ", " and ")
+    assert f"all of {len(alike)} captions, {told}." in text
     assert f"A million take {said['million']['cpu_s']:.0f} s of CPU" in text
 
 

@@ -19,7 +19,7 @@ from components.stages import race_steps
 from components.stages.heats import HEAT
 from components.stages.lock import hold
 from components.validation.takedown import LIST
-from flows.adapt import DATA, LOCK
+from flows.adapt import DATA, DECODED, LOCK
 from flows.adapt_parser import seconds
 from flows.adapt_pools import HEATS
 from flows.cli import main
@@ -54,6 +54,16 @@ def mine(tmp_path):
     write_table(tmp_path / "captions.csv", said := paint(tmp_path / "mine", 60))
     (tmp_path / "captions.csv").rename(tmp_path / "mine/captions.csv")
     return said
+
+
+def test_decoded_pictures_that_are_many_lie_beside_the_heats_and_may_take_what_is_said(
+    diptych, start, mine, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(race_steps, "HELD_BYTES", 0)
+    monkeypatch.setenv("DIPTYCH_DECODED_GB", "0.000001")
+    code, _, err = diptych("mine", "--from", start, "--to", "out", "--budget", "10m")
+    assert code == 1
+    assert f"the cache {tmp_path / 'out' / HEATS / DECODED} may hold 0.0 GB. Set DIPTYCH_DECODED_GB to" in err
 
 
 def test_a_folder_and_a_model_become_a_model_and_a_sentence(diptych, start, mine, tmp_path, monkeypatch):

@@ -353,6 +353,7 @@ def test_the_stages_adapt_what_was_laid_in_and_the_package_says_what_came_of_it(
     assert {line["able"] for line in held["elsewhere"]["digits"]} == {"digits" not in raced["unbound"]}
     manifest = json.loads((run / "package/manifest.json").read_text())
     assert set(manifest["elsewhere"]) == {"general", "drawn", "digits"}
+    assert list((root / ".diptych/cache/decoded").iterdir()) == [], "so few pictures stay in memory"
     page = (run / "package/report.html").read_text()
     assert "<h2 id='adapted'>" in page
     assert "0, taken" in page or "1, taken" in page or "5, taken" in page

@@ -33,11 +33,13 @@ class RowCache:
     Args:
         folder: where they lie; it must exist.
         most_bytes: what all of them together may take.
+        held_bytes: rows that take no more than so many are not for it, and stay in memory; 0 where all are kept.
         tell: gets a sentence when a cache had to be made anew.
     """
 
     folder: Path
     most_bytes: int = MOST_BYTES
+    held_bytes: int = 0
     tell: Callable[[str], None] = print
 
     def rows(

@@ -5,6 +5,7 @@ Axes: M samples, C channels, S pixels of the kept pictures.
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import warnings
@@ -56,13 +57,13 @@ def decode(
 
     Args:
         cache: where they are kept, so that the same pictures under the same transform are never decoded again; what
-            comes from it stays on disk until it is looked at. None keeps them in memory.
-        processes: that decode at once; the result does not depend on it.
+            comes from it stays on disk until it is looked at. None keeps them in memory, and so does a cache for which they are too few (`held_bytes`).
+        processes: that decode at once into the cache; the result does not depend on it.
 
     Raises DataError naming the first sample that cannot be decoded, TransientError when a process was lost.
     """
     shape, work = (len(pool), channels, preprocess.size, preprocess.size), _Work(pool, preprocess, channels)
-    if cache is not None:
+    if cache is not None and math.prod(shape) > cache.held_bytes:
         return cache.rows(
             name_of(pool, preprocess, channels), shape, lambda file: _fill(work, file, progress, processes), progress
         )

@@ -121,6 +121,7 @@ class OwnSamples:
             regions=record.regions,
             span=record.span,
             name=record.name,
+            series=record.group or "",
         )
 
     def _changed(self, what: str) -> DataError:

@@ -61,10 +61,12 @@ class Shown:
     Args:
         image: unit rows.
         label: the place of each one's label.
+        series: a number that pictures of one series share, and no others; None where each is alone.
     """
 
     image: Float[np.ndarray, "N D"]
     label: Int[np.ndarray, "N"]
+    series: Int[np.ndarray, "N"] | None = None
 
     def answered(self, vectors: LabelVectors, logit_scale: float) -> "Answered":
         """Return what became of each picture."""
@@ -126,14 +128,27 @@ class Seen:
     ) -> "Seen":
         """Encode the pictures of both splits."""
         places = {label: place for place, label in enumerate(choice.labels)}
+        series = _series_of(train, val)
         shown = {
             name: Shown(
                 image=embedder.pictures(pool.pictures, progress, f"encoding {name}"),
                 label=np.array([places[label] for label in choice.of[name]]),
+                series=series.get(name),
             )
             for name, pool in (("train", train), ("val", val))
         }
         return cls(embedder=embedder, choice=choice, **shown, seed=seed)
+
+
+def _series_of(train: Pool, val: Pool) -> dict[str, Int[np.ndarray, "_"]]:
+    """Return split -> a number of each picture, which those of one series share over both; nothing where no two are of one."""
+    said = [name for pool in (train, val) for name in pool.series or (None,) * len(pool)]
+    series = [name if name is not None else place for place, name in enumerate(said)]
+    first = {one: number for number, one in enumerate(dict.fromkeys(series))}
+    if len(first) == len(series):
+        return {}
+    numbers = np.array([first[one] for one in series])
+    return {"train": numbers[: len(train)], "val": numbers[len(train) :]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,8 @@ def test_decoded_pictures_give_the_same_rows(embedder, squares):
     pixels = embedder.pixels(squares.pictures[:6])
     assert 0 <= pixels.min() <= pixels.max() <= 1
     np.testing.assert_allclose(embedder.pixels_embedded(pixels), embedder.pictures(squares.pictures[:6]), **ROUNDING)
+    shown = torch.from_numpy(embedder.shown(squares.pictures[:6]))
+    np.testing.assert_array_equal(embedder.pixels_embedded(shown), embedder.pixels_embedded(pixels))
 
 
 def test_the_model_is_left_in_evaluation_mode_without_gradients(embedder, squares):

@@ -3,7 +3,7 @@
 import pytest
 
 from components.contracts.errors import ConfigError
-from components.finetuning.race import FIRST, Heat, race, too_short
+from components.finetuning.race import FIRST, Broken, Heat, race, too_short
 
 WORTH = {"a": 0.1, "b": 0.4, "c": 0.3, "d": 0.2}
 
@@ -104,7 +104,11 @@ def test_a_race_of_nobody_ends():
 def test_who_cannot_be_tuned_is_out_with_all_heats_and_the_others_go_on(last):
     """`b`, which would win, breaks in its first heat, or behind it."""
     run, _ = runner(WORTH)
-    heats = race(list(WORTH), lambda name, steps: run(name, steps) if name != "b" or steps < last else None, 60.0, 1000)
+
+    def breaks(name, steps):
+        return run(name, steps) if name != "b" or steps < last else Broken(seconds=0.1)
+
+    heats = race(list(WORTH), breaks, 60.0, 1000)
     assert heats[-1].name == "c"
     assert {heat.name for heat in heats} == {"a", "c", "d"}
 
@@ -112,8 +116,30 @@ def test_who_cannot_be_tuned_is_out_with_all_heats_and_the_others_go_on(last):
 def test_who_went_before_wins_where_all_that_were_left_break():
     run, _ = runner(WORTH)
     heats = race(
-        list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST or name in "ad" else None, 60.0, 1000
+        list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST or name in "ad" else Broken(seconds=0.1), 60.0, 1000
     )
     assert heats[-1].name == "d"
-    assert race(list(WORTH), lambda name, steps: None, 60.0, 1000) == []
-    assert race(list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST else None, 60.0, 1000) == []
+    assert race(list(WORTH), lambda name, steps: Broken(seconds=0.1), 60.0, 1000) == []
+    assert race(list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST else Broken(seconds=0.1), 60.0, 1000) == []
+
+
+def test_what_a_heat_took_that_broke_is_out_of_the_budget():
+    run, _ = runner(WORTH)
+    heats = race(list(WORTH), lambda name, steps: Broken(seconds=40.0) if name == "a" else run(name, steps), 60.0, 1000)
+    assert {heat.name for heat in heats} == {"b", "c", "d"}
+    assert 0.4 * 20.0 < sum(heat.seconds for heat in heats) <= 20.0
+
+
+def test_what_broke_is_told_and_counted_where_a_budget_is_too_short():
+    run, _ = runner(WORTH, a_step=1.0)
+
+    def breaks(name, steps):
+        return Broken(seconds=40.0) if name == "a" else run(name, steps)
+
+    says = r"there are 60 s, of which ways that broke took 40 s, but to try each of 3 ways .* about 24 s. Give at least 70 s"
+    with pytest.raises(ConfigError, match=says):
+        race(list(WORTH), breaks, budget_s=60.0, most=1000)
+    assert len(race(list(WORTH), breaks, budget_s=70.0, most=1000)) == 3
+    both = str(too_short(60.0, 8.0, ways=1, steps=8, spent_s=30.0, broken_s=25.0))
+    assert "of which ways that tune nothing took 30 s and ways that broke took 25 s, but" in both
+    assert "Give at least 73 s" in both

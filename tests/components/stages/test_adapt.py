@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from components.contracts.errors import ConfigError, Interrupted
+from components.contracts.errors import CapabilityError, ConfigError, Interrupted
 from components.contracts.progress import silent
+from components.data.rows.cache import RowCache
 from components.finetuning.continued import UNKNOWN
 from components.finetuning.freeze import Freeze
 from components.finetuning.interpolate import interpolate
@@ -30,7 +31,7 @@ from components.stages import raced as racing
 from components.stages import weighed as weighing
 from components.stages.adapt import adapt
 from components.stages.heat_clock import SECONDS
-from components.stages.heats import Heats, method_of
+from components.stages.heats import OUT, Heats, method_of
 from components.stages.race_steps import batches_of
 from components.stages.raced import check, longest, one_query
 from components.stages.racing_ways import usual, ways
@@ -103,6 +104,20 @@ def test_a_race_learns_and_what_it_gained_and_lost_stands_with_intervals(
             adapted(again, squares, others, tmp_path / "heats", most_lost=1.0, by=FEW, **other)
     left = sorted(path.name for path in tmp_path.rglob("heats/*/*/*"))
     assert set(left) == {"heat.json", "tuned.safetensors"}, "checkpoints go with their heat"
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_race_whose_decoded_pictures_lie_on_disk_comes_to_the_same(embedder, squares, tmp_path, labels):
+    said = [group["category"] for group in squares.groups]
+    own = replace(squares, captions=tuple((one,) for one in said), concepts=tuple(said)) if labels else squares
+    found = []
+    for name, cache in (("held", None), ("kept", RowCache(folder=tmp_path))):
+        start = copy.deepcopy(embedder)
+        ran = adapted(start, own, [], tmp_path / name, by=("lora",), most_steps=8, cache=cache).raced
+        found.append((ran.way, ran.alpha, ran.trade, start.model.state_dict()))
+    assert found[0][:3] == found[1][:3]
+    assert all(torch.equal(value, found[1][3][name]) for name, value in found[0][3].items())
+    assert len(list(tmp_path.glob("*.rows"))) == 2, "those that are learnt from, and those that choose"
 
 
 def test_the_best_of_those_that_lose_little_is_chosen():
@@ -328,10 +343,23 @@ class Diverging(Whole):
         return super().prepare(model)
 
 
+class Unable(Whole):
+    """Asks for what this machine has not."""
+
+    def prepare(self, model: torch.nn.Module) -> Freeze:
+        def refuse(part: torch.nn.Module, *_: object) -> None:
+            if part.training:
+                raise CapabilityError("this machine has no such chip. Set precision to auto.")
+
+        model.image_projection.register_forward_pre_hook(refuse)
+        return super().prepare(model)
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
         (Greedy, r"out of memory: a step of 10 pairs at 32 px asked for .* Fewer pairs a step take less: --batch 5$"),
+        (Unable, r"^this machine has no such chip\. Set precision to auto\.$"),
         (Diverging, r"^the loss at step \d+ is not finite .* There were 3 such steps within 50 before$"),
     ],
 )
@@ -346,6 +374,8 @@ def test_a_way_that_breaks_is_out_and_the_others_go_on_also_after_a_stop(
     found = adapted(embedder, squares, [], tmp_path, by=FEW, most_steps=8)
     assert re.search(says, found.raced.without["whole"])
     assert {heat.name for heat in found.raced.heats} == {"lora"}
+    (out,) = tmp_path.rglob(OUT)
+    assert json.loads(out.read_text())["seconds"] > 0, "which count in the budget, also of a race that goes on"
     again.model.load_state_dict(start)
     monkeypatch.setattr(running, "tune", lambda *_, **__: pytest.fail("what is kept is run again"))
     assert adapted(again, squares, [], tmp_path, by=FEW, most_steps=8) == found

@@ -17,7 +17,9 @@ from components.data.ingest import ingest
 from components.data.kinds import KINDS
 from components.data.manifest import read_manifest
 from components.data.regions import REGIONS
+from components.data.series import SERIES
 from components.data.sources.coco import CocoJson
+from components.data.sources.table import PairTable
 from components.recipes.recipe import load_recipe
 from components.stages.curate import body
 from components.stages.selected import Selected
@@ -67,6 +69,25 @@ def test_tables_beside_the_manifest_hold_no_row_of_a_test_picture(root):
     tables = {kind.name: read_kind(root / "data/validated", kind) for kind in KINDS}
     assert tables["regions"]["key"].to_pylist() == clean["key"].to_pylist()
     assert (len(tables["documents"]), len(tables["spans"])) == (0, 0)
+
+
+def test_series_go_with_what_is_selected_so_that_few_that_choose_are_kept_apart(root):
+    said = paint(root / "mine", 30)
+    lines = [f"{name},{caption},series {place // 3}" for place, (name, (caption, _)) in enumerate(said.items())]
+    (root / "mine/captions.csv").write_text("\n".join(["image,caption,group", *lines]))
+    ingest(PairTable(str(root / "mine/captions.csv")), root / "data/raw", 0)
+    validate(
+        root / "data/raw", root / "data/validated", root / "data/evaluation", max_broken=0.0, seed=0,
+        failed_report=root / "report.html",
+    )  # fmt: skip
+    curate(root, "clip")
+    selected = Selected.read(root, "clip")
+    for pool in (selected.train, selected.val):
+        of = {key: key[:4] for key in pool.keys}
+        assert [one is not None for one in pool.series] == [True] * len(pool)
+        assert len(set(pool.series)) == len({int(number) // 3 for number in of.values()})
+    assert not {*selected.train.series} & {*selected.val.series}
+    assert root / "data/curated/clip" / SERIES.file in selected.files, "another series is another training"
 
 
 def test_a_recipe_that_needs_regions_gets_the_pictures_that_have_them(root):

@@ -1,12 +1,15 @@
 """The steps of a race: labels that are as often as each other in them, as far as there are pictures of the rarer ones."""
 
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
+from components.data.rows.cache import RowCache
 from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.evaluation.embedding import Embedder
@@ -77,6 +80,37 @@ def test_what_is_replayed_goes_through_the_views_that_it_is_told_and_one_s_own_d
     assert (grey, coloured) == ({True}, {False})
     plain = batches_of(embedder, own, 16, 0, silent, recall=replace(recall, views=None), alike=True)
     assert type(plain.views) is Views
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_decoded_pictures_that_are_many_lie_on_disk_and_batches_are_those_of_memory(embedder, squares, tmp_path, share):
+    own, general = part_of(squares, range(30)), part_of(squares, range(30, 50))
+    many = replace(embedder.preprocess, size=576)
+    wide = Embedder(embedder.model, embedder.vocabulary, many)
+    recall = Recall(pool=general, share=share) if share else None
+    held = batches_of(wide, own, 12, 0, silent, recall=recall)
+    rows_bytes = held.pairs.pictures.numel()
+    cache = RowCache(folder=tmp_path, held_bytes=rows_bytes - 1)
+    tracemalloc.start()
+    try:
+        kept = batches_of(wide, own, 12, 0, silent, recall=recall, cache=cache)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < rows_bytes, "of NumPy's arrays and of Python's objects"
+    assert [path.stat().st_size for path in tmp_path.glob("*.rows")] == [rows_bytes]
+    for step in range(3):
+        one, other = held[step], kept[step]
+        assert one.keys == other.keys
+        assert torch.equal(one.images["main"].pixels, other.images["main"].pixels)
+        assert torch.equal(one.texts["caption"].ids, other.texts["caption"].ids)
+
+
+def test_decoded_pictures_that_are_few_stay_in_memory(embedder, squares, tmp_path):
+    held = batches_of(embedder, squares, 12, 0, silent)
+    cache = RowCache(folder=tmp_path, held_bytes=held.pairs.pictures.numel())
+    assert torch.equal(batches_of(embedder, squares, 12, 0, silent, cache=cache).pairs.pictures, held.pairs.pictures)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_longest_heat_takes_all_pictures_thirty_times_unless_steps_are_named():

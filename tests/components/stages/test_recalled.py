@@ -10,6 +10,7 @@ from PIL import Image
 from components.contracts.progress import silent
 from components.data.ingest import ingest
 from components.data.manifest import read_manifest
+from components.data.rows.lazy import LazyPictures
 from components.data.samplers.distinct import DistinctBatches
 from components.data.selection import read_pool
 from components.data.sources.catalogue import build_source
@@ -62,6 +63,26 @@ def test_what_is_learnt_from_again_is_its_share_of_each_step_whatever_there_is_o
         old = sum(row >= 20 for its in rows for row in its) / (8 * 60)
         assert old == pytest.approx(share, abs=0.05)
         assert set(Counter(row for its in rows for row in its)) == set(range(50)), "none is left out"
+
+
+class Unread(LazyPictures):
+    """Thirty pictures that lie somewhere, as those of a manifest do."""
+
+    def __len__(self) -> int:
+        return 30
+
+    def read(self, place: int) -> bytes:
+        raise AssertionError(f"picture {place} was read before anybody asked for it")
+
+
+def test_one_s_own_pictures_are_not_all_read_into_memory_beside_general_ones(squares):
+    own = replace(named(squares, range(30), "own"), pictures=Unread(), sha256s=("a" * 64,) * 30)
+    general = replace(named(squares, range(30, 50), "general"), sha256s=("b" * 64,) * 20)
+    both, _, _ = replayed(own, general, 0.5, 8)
+    assert len(both.pictures) == 50
+    assert both.pictures[30] == squares.pictures[30]
+    assert both.sha256s == ("a" * 64,) * 30 + ("b" * 64,) * 20
+    assert replayed(replace(own, sha256s=()), general, 0.5, 8)[0].sha256s == (), "of some it is not known"
 
 
 def test_where_general_pictures_are_few_a_step_is_cut_to_what_there_is_and_as_long_as_is_said(squares):

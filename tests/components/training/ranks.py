@@ -253,8 +253,9 @@ def slow_disk() -> Iterator[None]:
 
 
 def silenced(folder: Path) -> None:
-    """Train until a rank is silent, which the other says; then let it go on, and say what it says."""
+    """Train to the end, waiting long; then until a rank is silent, which the other says; then let it go on, and say what it says."""
     meet(folder)
+    run(pairwise, folder / "before", guards=ON_GUARD)  # whose group the next training meets in
     told = run(freezing, folder / "freezing", guards=Guards(rank_timeout_s=SILENT_S))
     if os.environ["RANK"] == "0":
         os.kill(int((folder / "there-1").read_text()), signal.SIGCONT)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from components.contracts.errors import CapabilityError
+from components.contracts.errors import OutOfMemory
 from components.contracts.method import Losses
 from components.training.numbers import Scale
 from components.training.room import asked_for, fits, room, said
@@ -57,9 +57,7 @@ def test_a_step_without_room_ends_the_training_with_it(vocabulary, batches, tmp_
         return replace(given, seen={"much": torch.empty(2**50).sum()})
 
     method.losses = greedy
-    with pytest.raises(
-        CapabilityError, match=r"out of memory: a step of 8 pairs at 24 px asked for 4,503,599\.6 GB more"
-    ):
+    with pytest.raises(OutOfMemory, match=r"out of memory: a step of 8 pairs at 24 px asked for 4,503,599\.6 GB more"):
         run(method, batches, tmp_path)
 
 

@@ -325,6 +325,7 @@ def test_every_reason_of_the_suite_is_one_that_the_report_explains(case, make):
         "page": Page(document="d", place=0),
         "regions": (Region(box=(0.1, 0.1, 0.6, 0.6), label="cat"),),
         "span": Span(clip="c", t0_s=0, t1_s=1, fps=2, first=0, frames=2, key_frame=1, clip_frames=2),
+        "series": "s",
     }
     checks = case.ingest([make(0, **of_all_kinds)]).validate()["checks"]
     assert len(checks) > 50

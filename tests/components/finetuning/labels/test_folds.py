@@ -10,11 +10,13 @@ from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import FEW_TO_CHOOSE_BY
 from components.finetuning.labels import folds
+from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import Choice
 from components.finetuning.labels.soft_prompt import SoftPrompt
 from components.finetuning.labels.way import TIE, Fitted, LabelVectors, LabelWay, Seen, Shown
 from components.finetuning.race import Heat
 from components.stages.raced import best_of
+from tests.subjects import part_of
 
 RIGHT, UP = np.eye(8, dtype=np.float32)[:2].tolist()
 PLAIN = LabelVectors(vectors=np.array([RIGHT, UP], np.float32), counts=(1, 1))
@@ -97,6 +99,80 @@ def test_each_picture_chooses_once_and_is_learnt_from_in_the_others(random):
         np.testing.assert_array_equal(part.train.image, all_of.image[left])
         places += out.tolist()
     assert sorted(places) == list(range(50))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_series_is_in_one_fold_and_labels_are_spread_as_evenly_as_that_allows(seed):
+    """Ten series of four pictures for each of two labels, and forty that are of none: all folds can have as many of each."""
+    label = np.array([0] * 40 + [1] * 40 + [0, 1] * 20)
+    series = np.array([place // 4 for place in range(80)] + list(range(20, 60)))
+    fold = folds.dealt(label, 5, seed, series)
+    assert all(len(set(fold[series == one].tolist())) == 1 for one in set(series.tolist()))
+    assert {(place, one): int(((fold == place) & (label == one)).sum()) for place in range(5) for one in (0, 1)} == {
+        (place, one): 12 for place in range(5) for one in (0, 1)
+    }
+    np.testing.assert_array_equal(fold, folds.dealt(label, 5, seed, series))
+    assert (fold != folds.dealt(label, 5, seed + 2, series)).any()
+
+
+def test_of_series_of_several_labels_and_sizes_no_fold_has_twice_its_share(seen):
+    draw = np.random.default_rng(0)
+    series = np.sort(draw.integers(0, 30, 300))
+    label = np.where(draw.random(300) < 0.8, series % 3, draw.integers(0, 3, 300))
+    fold = folds.dealt(label, 5, 0, series)
+    shares = np.array(
+        [[((fold == place) & (label == one)).sum() / (label == one).sum() for one in range(3)] for place in range(5)]
+    )
+    assert 0.1 < shares.min() <= shares.max() < 0.3
+
+
+def test_what_remembers_pictures_knows_none_whose_series_is_left_out(random):
+    """Five pictures of each series look nearly alike and have one label, which says nothing of them."""
+    rows, label = random.train.image[:10], random.train.label[:10]
+    of = replace(
+        random, train=Shown(image=rows.repeat(4, 0), label=label.repeat(4)), val=Shown(image=rows, label=label)
+    )
+    way = Yields(lambda seen: [keys(seen)])
+    assert folds.fit(way, of, PLAIN).chosen_by > 0.99, "each is asked for beside its like"
+    series = np.arange(10)
+    split = replace(of, train=replace(of.train, series=series.repeat(4)), val=replace(of.val, series=series))
+    assert folds.fit(way, split, PLAIN).chosen_by < 0.75
+
+
+def test_a_label_of_one_series_is_told_by_its_text_alone_where_that_is_left_out(random):
+    """Two series, of a label each, are two folds, in each of which the other label alone is learnt."""
+    label = np.array([0, 1] * 25)
+    split = [
+        Shown(image=random.train.image, label=label[:40], series=label[:40]),
+        Shown(image=random.val.image, label=label[40:], series=label[40:]),
+    ]
+    of, learnt = replace(random, train=split[0], val=split[1]), []
+    way = Cache(strengths=[1.0], sharpnesses=[1.0], keys=[1])
+    found = folds.fit(way, of, PLAIN)
+    assert found.vectors.vectors.shape == PLAIN.vectors.shape
+    folds.fit(Yields(lambda seen: learnt.append(set(seen.train.label.tolist())) or [PLAIN]), of, PLAIN)
+    assert learnt == [{0, 1}, {1}, {0}], "what is taken has learnt both"
+
+
+def test_where_all_are_of_one_series_those_that_choose_choose_alone(random):
+    one = {
+        name: replace(getattr(random, name), series=np.zeros(len(getattr(random, name).label), int))
+        for name in ("train", "val")
+    }
+    found = folds.fit(Yields(lambda seen: [TURNED, PLAIN]), replace(random, **one), PLAIN)
+    assert found == Yields(lambda seen: [TURNED, PLAIN]).fit(random, PLAIN)
+
+
+def test_series_are_known_over_both_splits_and_none_is_said_where_each_picture_is_alone(squares, clip, vocabulary):
+    embedder = Embedder(clip.model, vocabulary, Preprocess(size=32))
+    train, val = part_of(squares, range(4)), part_of(squares, range(4, 6))
+    choice = Choice(labels=("a",), of={"train": ("a",) * 4, "val": ("a",) * 2}, said={}, captions_differ=False)
+    named = (replace(train, series=("x", None, "y", "x")), replace(val, series=("y", None)))
+    found = Seen.of(embedder, choice, *named, 0)
+    assert [*found.train.series, *found.val.series] == [0, 1, 2, 0, 2, 3]
+    for pools in ((train, val), (replace(train, series=("x", "y", None, "z")), val)):
+        alone = Seen.of(embedder, choice, *pools, 0)
+        assert (alone.train.series, alone.val.series) == (None, None)
 
 
 def test_what_so_few_would_choose_is_not_what_all_choose(seen):
