@@ -116,11 +116,17 @@ def test_who_cannot_be_tuned_is_out_with_all_heats_and_the_others_go_on(last):
 def test_who_went_before_wins_where_all_that_were_left_break():
     run, _ = runner(WORTH)
     heats = race(
-        list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST or name in "ad" else Broken(seconds=0.1), 60.0, 1000
+        list(WORTH),
+        lambda name, steps: run(name, steps) if steps == FIRST or name in "ad" else Broken(seconds=0.1),
+        60.0,
+        1000,
     )
     assert heats[-1].name == "d"
     assert race(list(WORTH), lambda name, steps: Broken(seconds=0.1), 60.0, 1000) == []
-    assert race(list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST else Broken(seconds=0.1), 60.0, 1000) == []
+    assert (
+        race(list(WORTH), lambda name, steps: run(name, steps) if steps == FIRST else Broken(seconds=0.1), 60.0, 1000)
+        == []
+    )
 
 
 def test_what_a_heat_took_that_broke_is_out_of_the_budget():
