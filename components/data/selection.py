@@ -10,6 +10,7 @@ from components.contracts.errors import DataError
 from components.contracts.sample import Region
 from components.contracts.text_pick import Place
 from components.data.rows.encoded import EncodedPictures
+from components.data.rows.lazy import LazyPictures
 
 SOURCE = "source"  # a label that every sample has: who made it
 _JPEG = b"\xff\xd8"
@@ -56,7 +57,7 @@ class Pool:
         """Return whether no picture can be transparent: all are JPEGs, by the first bytes of each."""
         known = self.pictures
         size = len(_JPEG)
-        starts = known.beginnings(size) if isinstance(known, EncodedPictures) else (data[:size] for data in known)
+        starts = known.beginnings(size) if isinstance(known, LazyPictures) else (data[:size] for data in known)
         return all(start == _JPEG for start in starts)
 
     def labelled(self, label: str) -> tuple[str | None, ...]:

@@ -139,7 +139,7 @@ def to_serve(store: Store, name: str, judge: Judge) -> Verdict:
     """Return which version a pod that only reads the registry is to serve: as `requested`, and nothing is kept or put back.
 
     Its champion is the version that has the alias where that may be served, by right, by what was decided earlier, or by a ruling that is given now; else
-    the one that had it by right before, and the sentence says why. None where there is no such version. Raises GateClosed where no version has the alias.
+    the one that had it by right before, or was served or passed last, and the sentence says why. None where there is no such version. Raises GateClosed where no version has the alias.
     """
     with store_errors(store.uri):
         asked = by_alias(store, name, CHAMPION)
@@ -154,10 +154,11 @@ def to_serve(store: Store, name: str, judge: Judge) -> Verdict:
                 f"{asked.label} was made the champion by hand, and may be: {tags.get(SENTENCE, 'it was judged before')}"
             )
             return Verdict(version=asked, champion=asked, sentence=said)
-        if last is not None:
-            before: ModelVersion | None = version_of(store, name, last)
-        else:
-            before = _served_last(store, name, asked) or _passed_last(store, name)
+        before, how = None if last is None else version_of(store, name, last), "had it by right before"
+        if before is None:
+            before, how = _served_last(store, name, asked), "was served last"
+        if before is None:
+            before, how = _passed_last(store, name), "passed last"
         ruling = None
         try:
             ruling, _ = judge(asked, before)
@@ -170,11 +171,7 @@ def to_serve(store: Store, name: str, judge: Judge) -> Verdict:
     if ruling is not None and ruling.outcome == "promoted":
         said = f"{asked.label} was made the champion by hand, and may be, which is not kept, since who serves only reads: {why}"
         return Verdict(version=asked, champion=asked, sentence=said, ruling=ruling)
-    serves = (
-        f"{before.label}, which had it by right before, is served"
-        if before
-        else "none had it by right before, so none is served"
-    )
+    serves = f"{before.label}, which {how}, is served" if before else "none had it by right before, so none is served"
     mend = f"To judge it where that can be kept: diptych promote {asked.label}; to serve it all the same: diptych promote {asked.label} --because REASON"
     sentence = (
         f"{asked.label} has the alias champion, set by hand, and may not be served; {serves}: {why.rstrip('.')}. {mend}"

@@ -151,6 +151,11 @@ class Heats:
         without[name] = out["why"]
         return Broken(seconds=out["seconds"])
 
+    def broken_s(self) -> float:
+        """Return the seconds that these ways took which broke."""
+        outs = (out for name in self.ways for out in self.folder.glob(f"{_slug(name)}-*/{OUT}"))
+        return sum(float(json.loads(out.read_text(encoding="utf-8"))["seconds"]) for out in outs)
+
     def forget(self) -> None:
         """Have all ways tried again that are out, since nothing came of the race: there may be more room then."""
         for out in self.folder.glob(f"*/{OUT}"):
@@ -161,7 +166,8 @@ class Heats:
         if steps > FIRST:
             return clock
 
-        first_s = 0.0
+        first_s, taken_s = 0.0, self.broken_s()
+        left_s = self.budget_s - self.spent_s - taken_s
 
         def told(doing: str, done: int, total: int, **seen: float) -> None:
             nonlocal first_s
@@ -169,9 +175,9 @@ class Heats:
             now_s = clock.seconds
             if done == 1:
                 first_s = now_s  # what the first one takes says little of the others
-            elif now_s > self.budget_s - self.spent_s:
+            elif now_s > left_s:
                 a_heat = now_s + (total - done) * (now_s - first_s) / (done - 1)
-                raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps, self.spent_s)
+                raise too_short(self.budget_s, len(self.ways) * a_heat, len(self.ways), steps, self.spent_s, taken_s)
 
         return told
 
@@ -220,7 +226,7 @@ class Heats:
         return load_file(self._place(heat.name, heat.steps) / TUNED)
 
     def _place(self, name: str, steps: int) -> Path:
-        return self.folder / f"{name.replace(' ', '-')}-{steps}"
+        return self.folder / f"{_slug(name)}-{steps}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +325,10 @@ def method_of(model: DualEncoder, alike: bool = False) -> Method:
 def any_kept(folder: Path) -> bool:
     """Return whether a heat was kept anywhere in a folder, so that something was learnt from its pictures."""
     return any(folder.rglob(HEAT))
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
 
 
 def _kept(folder: Path) -> Heat | None:

@@ -19,7 +19,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.progress import Progress
 from components.contracts.sample import SPLITS
 from components.contracts.sealed import digest_of
-from components.data.rows.cache import RowCache
+from components.data.rows.cache import NoRoom, RowCache
 from components.data.selection import Pool, distinct
 from components.evaluation.embedding import Embedder
 from components.evaluation.hard_data import FEW_TO_CHOOSE_BY, Hard, fewer_than_labels, hard_data, left_out
@@ -65,6 +65,7 @@ class Raced:
         passed_over: the same of other tunings that were weighed, by what they are called: each is better at an alpha that loses too much, or not as good.
         heats: that were run; those of ways that tune nothing have no steps, and a soup of several has the steps of all.
         without: ways that could not be tried, or ran out of memory or numbers -> why.
+        broken_s: seconds of the budget that the latter took.
         unbound: numbers of sets that bounded nothing -> why.
         kept: whether nothing that was weighed, and lost more than was allowed, is better on the validation split.
         strength: how far the labels' vectors are from those of their texts (0) to what was found (1); None where texts are what is asked.
@@ -84,6 +85,7 @@ class Raced:
     trade: Sequence[Mapping[str, float]]
     heats: Sequence[Heat]
     without: Mapping[str, str] = field(default_factory=dict)
+    broken_s: float = 0.0
     unbound: Mapping[str, str] = field(default_factory=dict)
     passed_over: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
     kept: bool = True
@@ -172,7 +174,7 @@ def raced(
         watching_labels(embedder, choice, val, progress, cache) if choice else watching(embedder, val, progress, cache)
     )
     step, general = batch_of(train, batch), 0
-    without, heats = dict[str, str](), list[Heat]()
+    without, heats, broken_s = dict[str, str](), list[Heat](), 0.0
     unfit = _preparable(model, part)
     hard = hard_of(embedder, train, val, choice, ask, [name for name, why in unfit.items() if not why], named)
     within = 0.0 if choice else one_query(val)  # of labels, sureness tells apart what is right as often
@@ -198,6 +200,7 @@ def raced(
         )  # fmt: skip
         step, pairs = run.batches.order.batch, len(run.batches.pairs.keys)
         ran = race(tried, partial(run.run_or_say, without=without), budget_s, most_of(pairs, step, most_steps), spent_s)
+        broken_s = run.broken_s()
         if not ran:
             run.forget()
             raise _none_left({name: without[name] for name in part})
@@ -218,6 +221,8 @@ def raced(
             on_top = told.run(f"{won.heat.name}-{won.heat.steps}-{won.alpha:g}", without, won.heat.name, frozen)
             heats += [heat for heat, _ in on_top]
             ends += [_End.of(heat, fitted, won.heat.steps, won.alpha) for heat, fitted in on_top]
+    except NoRoom:
+        raise  # that is mended and gone on with, where a budget that is too short leaves labels
     except ConfigError as err:
         if not choice:
             raise
@@ -232,7 +237,7 @@ def raced(
     most = max((row["val"] for one in weighed for row in one.trade), default=best.val)
     return Raced(
         way=best.way, called=called(best.way, part), steps=best.steps, alpha=best.alpha, trade=weighed[-1].trade if weighed else [scales.row], heats=heats,
-        without=without, unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + TIE >= most,
+        without=without, broken_s=round(broken_s, 3), unbound=scales.without, passed_over={one.heat.name: one.trade for one in weighed[:-1]}, kept=max(best.val, scales.row["val"]) + TIE >= most,
         strength=fitted.strength if fitted else None, labels=choice.labels if choice else (), vectors=fitted.vectors if fitted else None, hard=hard, by_folds=by_folds, batch=step, general=general, optimisation=part[CONTINUED].optimisation if CONTINUED in part else None,
     )  # fmt: skip
 

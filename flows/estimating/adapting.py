@@ -64,7 +64,7 @@ def _outside(asked: Here, here: Path) -> Taken:
         done = json.loads((out / "adapted.json").read_text(encoding="utf-8"))
     ahead = heats_ahead(
         done["heats"], found.marks, list(ways()), asked.race["budget_s"], most_of(done["pictures"]["train"] + done["general"], done["batch"], most),
-        untuned=done["without"].get("tuning", ""),
+        untuned=done["without"].get("tuning", ""), broken_s=done["broken_s"],
     )  # fmt: skip
     return raced("adapt", found, ahead)
 

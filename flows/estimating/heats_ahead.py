@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from components.finetuning.race import FIRST, Heat, race
+from components.finetuning.race import FIRST, Broken, Heat, race
 from flows.estimating.pace import SETTLED, Mark, middle
 
 UNBOUNDED = 10**9  # steps
+_BROKE = "broke"  # in the place of all ways that did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def heats_ahead(
-    heats: Sequence[Mapping[str, Any]], marks: Sequence[Mark], order: Sequence[str], budget_s: float, most: int, untuned: str = ""
+    heats: Sequence[Mapping[str, Any]], marks: Sequence[Mark], order: Sequence[str], budget_s: float, most: int, untuned: str = "",
+    broken_s: float = 0.0,
 ) -> Ahead:  # fmt: skip
     """Return what comes after the first heats of a race.
 
@@ -75,6 +77,7 @@ def heats_ahead(
         budget_s: seconds for all heats.
         most: steps of the longest heat.
         untuned: what the race wrote down of why nothing was tuned, which is so of labels and a short budget.
+        broken_s: seconds that ways took which ran out of memory or numbers.
 
     Raises ConfigError for a budget in which not each can be tried shortly; it says the least.
     """
@@ -99,17 +102,19 @@ def heats_ahead(
     def to_come(most: int) -> list[Heat]:
         ran: list[Heat] = []
 
-        def noted(name: str, steps: int) -> Heat:
+        def noted(name: str, steps: int) -> Heat | Broken:
+            if name == _BROKE:
+                return Broken(seconds=broken_s)
             ran.append(heat := run(name, steps))
             return heat
 
-        race(names, noted, budget_s, most, others_s)
+        race([_BROKE, *names], noted, budget_s, most, others_s)
         return ran[len(names) :]
 
     steps = max(heat.steps for heat in first.values())
     ahead = to_come(most)
     wished = not ahead and (most <= steps or bool(to_come(UNBOUNDED)))
-    least_s = sum(heat.seconds for heat in first.values())
+    least_s = sum(heat.seconds for heat in first.values()) + broken_s
     return Ahead(heats=ahead, least_s=least_s, steps=steps, wished=wished)
 
 

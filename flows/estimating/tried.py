@@ -257,7 +257,7 @@ def _race(root: Path, recipe: str) -> Taken:
     arguments = (load_finetuning(root, recipe) or {}).get("init_args", {})
     ahead = heats_ahead(
         done["heats"], found.marks, list(ways()), float(arguments["budget_s"]), most_of(report["pictures"] + done["general"], report["batch"], race.get("most_steps", 0)),
-        untuned=done["without"].get("tuning", ""),
+        untuned=done["without"].get("tuning", ""), broken_s=done["broken_s"],
     )  # fmt: skip
     return raced(address("finetune", recipe), found, ahead)
 

@@ -83,7 +83,13 @@ def _check_there(place: Place, cluster: Path) -> None:
     if cluster.exists() or not made.exists():
         return
     before = Path(made.read_text(encoding="utf-8").strip())
-    if before != cluster and before.is_dir():
+    by_root = before.is_relative_to(AS_ROOT)
+    if by_root != (os.geteuid() == 0):
+        mend = (
+            f"They were made in {before} as {'root' if by_root else 'a user who is not root'}, and files of the one are not for the other: run the servers as before. To "
+            "have them as who you are now: diptych backup as before, and diptych restore FILE --data DIR now."
+        )
+    elif before != cluster and before.is_dir():
         mend = (
             f"They lie in {before}, by where the servers had their data then. Where these data were moved, move those along: "
             f"{shlex.join(['mkdir', '-p', '-m', '711', str(cluster.parent)])} && {shlex.join(['mv', str(before), str(cluster)])} (where they were copied, cp -a for mv)."

@@ -97,6 +97,16 @@ def test_a_way_that_broke_in_its_first_heat_has_no_heats_ahead():
     assert with_it.heats
 
 
+def test_what_broke_takes_of_the_budget_and_is_not_run_again():
+    heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
+    after, none = (heats_ahead(heats, marks, WAYS, budget_s=1000.0, most=10**6, broken_s=of) for of in (300.0, 0.0))
+    assert after.seconds < none.seconds
+    assert {heat.name for heat in after.heats} == set(WAYS)
+    assert after.least_s == none.least_s + 300.0
+    with pytest.raises(ConfigError, match="of which ways that broke took 5.0 minutes"):
+        heats_ahead(heats, marks, WAYS, budget_s=301.0, most=400, broken_s=300.0)
+
+
 def test_ways_that_tune_nothing_take_of_the_budget_and_are_not_run_again():
     heats, marks = first_heats(A_STEP, ONCE, dict.fromkeys(WAYS, 0.5))
     frozen = [{"name": "cache", "steps": 0, "score": 0.9, "seconds": 100.0}]

@@ -1,5 +1,6 @@
 """Where the servers of a workspace are to lie: its ports, which nobody else begins on meanwhile, and data that were there before."""
 
+import os
 import re
 import shutil
 import socket
@@ -57,7 +58,7 @@ def test_a_start_elsewhere_that_fails_moves_nothing(tmp_path):
     ):
         up(root, new)
     assert Place.read(root) == before
-    assert chosen(root) == before, "where the next start has them"
+    assert chosen(root).data == before.data, "where the next start has them, on whatever ports are free by then"
     (tmp_path / "fresh").mkdir()
     fresh = make_place(tmp_path / "fresh")
     with hold(new / "lock", "the data"), pytest.raises(TransientError, match="the servers did not start"):
@@ -134,6 +135,23 @@ def test_a_cluster_that_is_gone_is_not_replaced_by_an_empty_one_until_somebody_w
     mark.unlink()
     postgres(place).prepare()
     assert (cluster / "global/pg_control").read_bytes() != of_before, "empty, as was asked for"
+
+
+def test_files_of_root_are_not_moved_to_who_is_not(tmp_path):
+    needs_postgres()
+    place = chosen(make_place(tmp_path))
+    is_root = os.geteuid() == 0
+    before = place.data / "postgres" if is_root else AS_ROOT / "0123456789ab/postgres"
+    place.data.mkdir(exist_ok=True)
+    (place.data / MADE).write_text(f"{before}\n")
+    if is_root:
+        before.mkdir()
+    with pytest.raises(
+        StaleArtifact, match="files of the one are not for the other: run the servers as before"
+    ) as refused:
+        postgres(place)
+    assert ("a user who is not root" in str(refused.value)) == is_root
+    assert "mv " not in str(refused.value)
 
 
 def test_data_that_were_moved_have_the_cluster_of_before_or_say_how_to_move_it(tmp_path, clusters):

@@ -26,6 +26,10 @@ MOST_BYTES = 20_000_000_000
 _HASHED_BYTES = 16 * 2**20  # at once
 
 
+class NoRoom(ConfigError):
+    """Rows are more than the cache may hold."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCache:
     """Caches of uint8 rows in one folder; several processes may use it at once.
@@ -53,7 +57,7 @@ class RowCache:
             fill: writes them all into the file of the descriptor it is given, which has room for them.
             progress: is told of the rows that were checked.
 
-        Raises ConfigError when they are more than the cache may hold, OSError (ENOSPC, EFBIG) when the disk has no room:
+        Raises NoRoom when they are more than the cache may hold, OSError (ENOSPC, EFBIG) when the disk has no room:
         before anything is decoded, and nothing half-made is left.
         """
         kept = self._kept(name, tuple(shape), progress)
@@ -116,10 +120,10 @@ class RowCache:
     def _make_room(self, size_bytes: int) -> None:
         """Remove what killed processes left, and the caches unused for longest, until there is room for another."""
         if size_bytes > self.most_bytes:
-            raise ConfigError(
+            raise NoRoom(
                 f"the decoded pictures take {size_bytes / 1e9:,.1f} GB, but the cache {self.folder} may hold "
-                f"{self.most_bytes / 1e9:,.1f} GB. Set DIPTYCH_DECODED_GB to {math.ceil(size_bytes / 1e9)} or more, or take a "
-                "scale with fewer pixels."
+                f"{self.most_bytes / 1e9:,.1f} GB. Set DIPTYCH_DECODED_GB to {math.ceil(size_bytes / 1e9)} or more, or, where "
+                "a recipe has a scale, take one with fewer pixels."
             )
         for part in self.folder.glob("*.part"):
             if _is_left_over(part):

@@ -1,7 +1,7 @@
 """Encoded pictures that are read one by one, when they are asked for: what looks like a tuple of them and holds none."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 
@@ -11,6 +11,14 @@ class LazyPictures(Sequence[bytes], ABC):
     @abstractmethod
     def read(self, place: int) -> bytes:
         """Return the picture of a place, from 0 and below the length."""
+
+    def start(self, place: int, size: int) -> bytes:
+        """Return the first bytes of the picture of a place: what kind of file it is."""
+        return self.read(place)[:size]
+
+    def beginnings(self, size: int) -> Iterator[bytes]:
+        """Yield the first bytes of each picture, unchecked where they can be had without the rest."""
+        return (self.start(place, size) for place in range(len(self)))
 
     @overload
     def __getitem__(self, place: int) -> bytes: ...
@@ -41,3 +49,8 @@ class TakenPictures(LazyPictures):
         """Read it where it is."""
         pictures, at = self.places[place]
         return pictures[at]
+
+    def start(self, place: int, size: int) -> bytes:
+        """Ask where it is."""
+        pictures, at = self.places[place]
+        return pictures.start(at, size) if isinstance(pictures, LazyPictures) else pictures[at][:size]

@@ -328,9 +328,21 @@ def test_who_only_reads_serves_nothing_that_never_passed(store, root, packaged):
         assert to_serve(store, "clip", saying("kept")).served
     register(packaged(weights="b"), root, store)
     store.client.set_model_version_tag("clip", "2", "diptych.verdict", "promoted")
-    assert to_serve(store, "clip", saying("kept")).served.label == "clip@2", (
-        "it passed, and who had it last is not known"
-    )
+    verdict = to_serve(store, "clip", saying("kept"))
+    assert verdict.served.label == "clip@2", "it passed, and who had it last is not known"
+    assert "clip@2, which passed last, is served" in verdict.sentence
+
+
+def test_who_only_reads_serves_what_passed_where_who_had_it_by_right_is_deleted(ship, store):
+    ship()
+    ship()
+    ship("kept")
+    store.client.set_registered_model_alias("clip", "champion", "3")
+    store.client.delete_model_version("clip", "2")
+    asked = []
+    verdict = to_serve(store, "clip", saying("kept", asked))
+    assert (verdict.served.label, asked) == ("clip@1", [("clip@3", "clip@1")])
+    assert "clip@1, which passed last, is served" in verdict.sentence
 
 
 def test_a_champion_set_by_hand_of_which_a_person_signed_is_the_one_to_beat(ship, store):

@@ -381,6 +381,18 @@ def test_a_way_that_breaks_is_out_and_the_others_go_on_also_after_a_stop(
     assert adapted(again, squares, [], tmp_path, by=FEW, most_steps=8) == found
 
 
+def test_what_broke_leaves_less_of_the_budget_for_a_first_heat(embedder, squares, tmp_path, monkeypatch):
+    monkeypatch.setattr(racing, "taking_part", lambda *_: {"lora": Greedy(share=1.0), "whole": ways()["whole"]})
+    again = copy.deepcopy(embedder)
+    found = adapted(embedder, squares, [], tmp_path, by=FEW, most_steps=8)
+    (out,) = tmp_path.rglob(OUT)
+    assert found.raced.broken_s == json.loads(out.read_text())["seconds"]
+    out.write_text(json.dumps({"why": "out of memory", "seconds": 600.0}))
+    shutil.rmtree(out.parent.parent / "whole-8")
+    with pytest.raises(ConfigError, match="of which ways that broke took"):
+        adapted(again, squares, [], tmp_path, by=FEW, most_steps=8)
+
+
 def test_where_all_ways_break_each_is_said_with_why_and_tried_again_by_another_run(
     embedder, squares, tmp_path, monkeypatch
 ):

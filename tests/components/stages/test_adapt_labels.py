@@ -11,6 +11,7 @@ import torch
 
 from components.contracts.errors import ConfigError
 from components.contracts.progress import silent
+from components.data.rows.cache import NoRoom, RowCache
 from components.finetuning.labels.cache import Cache
 from components.finetuning.labels.choice import choice_of
 from components.finetuning.labels.folds import FOLDS
@@ -153,6 +154,14 @@ def test_a_budget_that_is_too_short_to_tune_leaves_the_labels(embedder, squares,
     assert [row["alpha"] for row in found.raced.trade] == [0.0]
     assert found.untouched
     assert found.raced.way in ("start", *label_ways(60))
+
+
+def test_where_decoded_pictures_have_no_room_it_says_so_though_labels_could_be_found_without_tuning(
+    embedder, squares, tmp_path
+):
+    cache = RowCache(folder=tmp_path, most_bytes=len(labelled(squares)["val"]) * 3 * embedder.preprocess.size**2)
+    with pytest.raises(NoRoom, match="DIPTYCH_DECODED_GB"):
+        told_apart(embedder, squares, [], tmp_path, by=("lora",), most_steps=8, cache=cache)
 
 
 def test_captions_that_differ_are_found_too_where_labels_are_asked_for(embedder, squares, tmp_path):

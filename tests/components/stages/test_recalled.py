@@ -85,6 +85,17 @@ def test_one_s_own_pictures_are_not_all_read_into_memory_beside_general_ones(squ
     assert replayed(replace(own, sha256s=()), general, 0.5, 8)[0].sha256s == (), "of some it is not known"
 
 
+def test_what_kind_of_file_each_is_is_known_by_its_first_bytes_alone(squares):
+    class Begun(Unread):
+        def start(self, place: int, size: int) -> bytes:
+            return b"\xff\xd8\xff\xe0"[:size]
+
+    own = replace(named(squares, range(30), "own"), pictures=Begun())
+    jpegs = replace(named(squares, range(30, 50), "general"), pictures=(b"\xff\xd8\xff\xe0 and more",) * 20)
+    assert replayed(own, jpegs, 0.5, 8)[0].is_opaque()
+    assert not replayed(own, named(squares, range(30, 50), "general"), 0.5, 8)[0].is_opaque()
+
+
 def test_where_general_pictures_are_few_a_step_is_cut_to_what_there_is_and_as_long_as_is_said(squares):
     both, rows, batch = steps_of(named(squares, range(40), "own"), named(squares, range(40, 46), "general"), 0.5, 30)
     assert (len(both), batch) == (46, 21), "half of 30 are one's own, and there are six others"
