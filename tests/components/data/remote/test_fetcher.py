@@ -1,10 +1,16 @@
 """Fetching over http from a real server that misbehaves: what comes is whole, the rest is told why, and nobody waits for ever."""
 
+import errno
 import io
+import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +25,7 @@ from tests.web_server import Web, serving
 
 BODY = bytes(range(256)) * 700  # several pieces
 MOST = 2**20
+REPOSITORY = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -277,18 +284,79 @@ def test_a_half_file_is_never_taken_for_a_whole_one(tmp_path):
     assert not kept.has("a")
 
 
-def test_what_nobody_came_back_for_is_swept_away(tmp_path):
-    kept = Store(tmp_path)
-    for name in ("a", "b"):
-        with kept.new(name) as file:
+def whole(store: Store, *names: str) -> Store:
+    for name in names:
+        with store.new(name) as file:
             file.write(b"whole")
-    left = kept.path_of("a").with_name(".half-killed")
+    return store
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_what_nobody_came_back_for_is_swept_away(tmp_path):
+    kept = whole(Store(tmp_path), "a", "b")
+    left = tmp_path / "0a/.half-killed"
+    left.parent.mkdir(exist_ok=True)
     left.write_bytes(b"half")
     kept.sweep()
     assert (kept.has("a"), kept.has("b"), left.exists()) == (True, True, True)
-    tomorrow = left.stat().st_mtime + MAX_AGE_S + 1
+    del kept
+    tomorrow = left.stat().st_mtime + MAX_AGE_S + 10
     Store(tmp_path, now=lambda: tomorrow).sweep()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not files_below(tmp_path)
+
+
+def test_what_one_forgets_another_that_has_it_keeps(tmp_path):
+    one, other = whole(Store(tmp_path), "a", "b"), Store(tmp_path)
+    assert other.has("a")
+    one.forget(["a", "b"])
+    assert (one.has("a"), other.has("a"), other.has("b")) == (False, True, False)
+    assert other.path_of("a").read_bytes() == b"whole"
+    whole(one, "a")
+    other.forget(["a"])
+    assert one.has("a"), "nor does whoever fetched it first take the other's"
+    one.forget(["a"])
+    assert not files_below(tmp_path)
+
+
+def test_what_is_in_use_is_not_swept_however_long_ago_it_came(tmp_path):
+    kept = whole(Store(tmp_path), "a")
+    in_days = kept.path_of("a").stat().st_mtime + 3 * MAX_AGE_S
+    other = Store(tmp_path, now=lambda: in_days)
+    other.sweep()
+    assert kept.path_of("a").read_bytes() == b"whole"
+    assert other.has("a")
+
+
+def test_a_process_that_is_killed_holds_nothing_and_what_it_used_stays_for_a_day_from_then(tmp_path):
+    path = next(path for path in files_below(whole(Store(tmp_path), "a").folder) if "held" not in path.parts)
+    os.utime(path, (0, path.stat().st_mtime - 2 * MAX_AGE_S))
+    use = (
+        "import os, signal, sys; from pathlib import Path; from components.data.remote.store import Store\n"
+        "store = Store(Path(sys.argv[1])); assert store.has('a'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    died = subprocess.run([sys.executable, "-c", use, tmp_path], cwd=REPOSITORY)
+    assert died.returncode == -signal.SIGKILL
+    assert len(files_below(tmp_path)) == 2, "its link was left"
+    next_run = Store(tmp_path)
+    next_run.sweep()
+    assert files_below(tmp_path) == [path]
+    assert next_run.has("a")
+
+
+def test_a_disk_without_hard_links_has_copies(tmp_path, monkeypatch):
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    one, other = whole(Store(tmp_path), "a"), Store(tmp_path)
+    assert (other.has("a"), other.has("b")) == (True, False)
+    one.forget(["a"])
+    assert other.path_of("a").read_bytes() == b"whole"
+    other.forget(["a"])
+    assert not files_below(tmp_path)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(tmp_path, self_signed):

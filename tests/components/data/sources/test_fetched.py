@@ -51,6 +51,11 @@ def kept(tmp_path):
     return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+def under_their_names(tmp_path):
+    """Return what is kept for the next run, without the links of this one."""
+    return [path for path in kept(tmp_path) if "held" not in path.parts]
+
+
 def test_pictures_named_by_url_come_in_as_if_they_lay_here(own, web, table, tmp_path):
     here = ingest(PairTable(str(write_table(own[0] / "captions.csv", own[1]))), tmp_path / "here", 0)
     came_in = ingest(table(), tmp_path / "raw", 0)
@@ -96,6 +101,15 @@ def test_a_source_that_is_read_again_fetches_again(web, table):
     first = [sample.key for sample in source.samples(0, silent)]
     assert [sample.key for sample in source.samples(0, silent)] == first
     assert set(web.asked.values()) == {2}
+
+
+def test_two_that_read_the_same_urls_at_once_take_nothing_from_each_other(table, tmp_path):
+    slow = table().unsplit(silent)
+    first = next(slow)
+    others = list(table().unsplit(silent))
+    assert [one.key for one in (first, *slow)] == [one.key for one in others]
+    assert not [one for one in others if isinstance(one, Reject)]
+    assert not kept(tmp_path)
 
 
 def test_the_order_is_that_of_the_table_whatever_comes_first(own, table):
@@ -159,7 +173,7 @@ def test_what_came_before_a_run_was_cut_is_not_asked_for_again(web, table, tmp_p
     with pytest.raises(KeyboardInterrupt):
         list(first.samples(0, cut))
     assert "fetch pictures" in told
-    whole = kept(tmp_path)
+    whole = under_their_names(tmp_path)
     assert len(whole) == 60
     whole[0].rename(whole[0].with_name(".half-killed"))
     assert len(list(table().samples(0, silent))) == 60
