@@ -69,7 +69,9 @@ class Addresses:
             parts = urlsplit(url)
             scheme, host, given = parts.scheme.lower(), parts.hostname, parts.port
         except ValueError as err:
-            raise Unfetched("address_refused", f"it is no URL ({err})") from err
+            raise Unfetched(
+                "address_refused", "it is no URL: host or port are none"
+            ) from err  # err may show a password
         if scheme not in PORTS:
             raise Unfetched("address_refused", f"{scheme or 'no scheme'}: is not fetched, only http and https")
         if not host or _UNSAFE.search(url):

@@ -84,7 +84,7 @@ class Http:
             host = f"{target.host}:{target.port}"
             with self.turns.of(host), asked(target, self.turns.patience, self.stop, headers) as answer:
                 if answer.status in _REDIRECTS and answer.headers.get("Location"):
-                    url = urljoin(url, answer.headers["Location"])
+                    url = led_to(url, answer.headers["Location"])
                     continue
                 self._check(answer, host, (200, 206, 416) if headers else (200,))
                 check_plain(answer, target)
@@ -102,6 +102,14 @@ class Http:
             raise Unfetched(
                 "fetch_failed", f"{host} answered {answer.status}{means}", transient=passing, after_s=after_s
             )
+
+
+def led_to(url: str, location: str) -> str:
+    """Return the URL that a redirect leads to. Raises Unfetched where it is none."""
+    try:
+        return urljoin(url, location)
+    except ValueError as err:  # its own words may have a password in them
+        raise Unfetched("address_refused", "it leads to what is no URL") from err
 
 
 def check_plain(answer: Answer, target: Target) -> None:

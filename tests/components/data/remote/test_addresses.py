@@ -86,6 +86,7 @@ def test_a_name_is_looked_up_once():
         ("http://me:secret@x.example/", "names a user"),
         ("http://x.example:99999/", "no URL"),
         ("http://[::1/", "no URL"),
+        ("http://me:secret@h\u2100.example/", "no URL"),
         ("a.png", "no scheme"),
     ],
 )

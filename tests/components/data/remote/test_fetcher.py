@@ -124,6 +124,14 @@ def test_a_redirect_is_checked_like_any_url(fetcher, web, where, says):
     assert sum(web.asked.values()) == 1
 
 
+@pytest.mark.parametrize("location", ["http://[oops/x", "//[/"])
+def test_a_redirect_to_what_is_no_url_is_told_of_that_url(fetcher, web, location):
+    web.leads["/astray.png"] = location
+    failed = unfetched(fetcher, web.url("/astray.png"))
+    assert (failed.reason, failed.transient) == ("address_refused", False)
+    assert failed.detail == "it leads to what is no URL"
+
+
 def test_the_connection_goes_where_was_looked_and_nowhere_else(web, tmp_path):
     """A name that is this server at the first look, and another address at every later one."""
     asked = []
