@@ -117,8 +117,16 @@ def test_letters_beyond_ascii_are_asked_for_as_browsers_do():
     target = Addresses(resolve=lambda host, port: asked.append(host) or [PUBLIC]).target(
         "http://bücher.example/Käse.png?ö=1"
     )
-    assert asked == ["xn--bcher-kva.example"]
+    assert asked == ["xn--bcher-kva.example"] == [target.host]
     assert target.resource == "/K%C3%A4se.png?%C3%B6=1"
+
+
+def test_a_host_with_letters_beyond_ascii_is_allowed_as_the_refusal_says():
+    url, resolve = "http://Bücher.example/a.png", lambda host, port: ["10.0.0.7"]
+    with pytest.raises(Unfetched, match=r"allow_hosts: \['xn--bcher-kva.example:80'\]"):
+        Addresses(resolve=resolve).target(url)
+    allow = checked_hosts(["xn--bcher-kva.example:80"])
+    assert Addresses(allow, resolve).target(url).addresses == ("10.0.0.7",)
 
 
 @given(st.text(max_size=40))
@@ -129,6 +137,7 @@ def test_any_text_has_a_name_and_a_clear_answer(text):
             target = Addresses(resolve=lambda host, port: [PUBLIC]).target(url)
             assert target.addresses == (PUBLIC,)
             assert target.resource.isascii()
+            assert target.host.isascii()
 
 
 def test_a_name_shows_no_password_and_no_signature():

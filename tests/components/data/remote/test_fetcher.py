@@ -146,6 +146,14 @@ def test_the_connection_goes_where_was_looked_and_nowhere_else(web, tmp_path):
     assert web.hosts == {f"pictures.example:{web.port}"}, "the server is asked by its name"
 
 
+@pytest.mark.parametrize("name", ["bücher", "画像"])
+def test_a_server_is_asked_by_the_name_that_dns_has_for_letters_beyond_ascii(web, tmp_path, name):
+    host = f"{name.encode('idna').decode()}.example"
+    fetcher = Fetcher([host], folder=tmp_path, resolve=lambda host, port: ["127.0.0.1"])
+    assert fetched(fetcher, f"http://{name}.example:{web.port}/a.png") == BODY
+    assert web.hosts == {f"{host}:{web.port}"}
+
+
 def test_the_next_address_is_tried_where_nobody_listens_at_the_first(web, tmp_path):
     fetcher = Fetcher(["x.example"], folder=tmp_path, resolve=lambda host, port: ["127.0.0.9", "127.0.0.1"])
     assert fetched(fetcher, f"http://x.example:{web.port}/a.png") == BODY
