@@ -124,7 +124,28 @@ def test_a_redirect_is_checked_like_any_url(fetcher, web, where, says):
     assert sum(web.asked.values()) == 1
 
 
-@pytest.mark.parametrize("location", ["http://[oops/x", "//[/"])
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/a b.png", "/a%20b.png"),
+        ("/a%20b.png", "/a%20b.png"),
+        (" /c.png ", "/c.png"),
+        ("/é.png?ö=1 2", "/%C3%A9.png?%C3%B6=1%202"),
+        ("画.png", "/%E7%94%BB.png"),
+        (b"/\xe9 b.png", "/%E9%20b.png"),
+    ],
+)
+def test_a_redirect_is_read_as_browsers_read_it(fetcher, web, location, asked):
+    web.files[asked.partition("?")[0]] = BODY
+    sent = location if isinstance(location, bytes) else location.encode()
+    web.leads["/old.png"] = sent.decode("latin-1")
+    assert fetched(fetcher, web.url("/old.png")) == BODY
+    assert web.asked[asked] == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[oops/x", "//[/", "https://me:secret@h\u2100.example/x".encode().decode("latin-1")]
+)
 def test_a_redirect_to_what_is_no_url_is_told_of_that_url(fetcher, web, location):
     web.leads["/astray.png"] = location
     failed = unfetched(fetcher, web.url("/astray.png"))
