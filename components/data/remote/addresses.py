@@ -134,8 +134,11 @@ def _inner(ip: Address) -> ipaddress.IPv4Address | None:
 def name_of(url: str) -> str:
     """Return a URL as people may read it: without user, password and query, which may sign for somebody.
 
-    URLs that differ in these keep different names: eight hex digits of their sha256, and the path's suffix after them.
+    URLs that differ in these keep different names: eight hex digits of their sha256, and the path's suffix after them. A key of
+    S3 has no query, and may have ? and # in it.
     """
+    if url.lower().startswith("s3://") and "@" not in url[len("s3://") :].partition("/")[0]:
+        return url
     try:
         parts = urlsplit(url)
     except ValueError:  # it is asked for in vain, and has a name all the same

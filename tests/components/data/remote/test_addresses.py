@@ -148,6 +148,11 @@ def test_a_name_shows_no_password_and_no_signature():
     assert name_of(signed) != name_of(signed + "d") != name_of("https://x.example/a.png") == "https://x.example/a.png"
 
 
+def test_a_key_of_s3_is_its_whole_name():
+    assert name_of("s3://b/my cat? #1.png") == "s3://b/my cat? #1.png"
+    assert "secret" not in name_of("s3://me:secret@b/a.png")
+
+
 @pytest.mark.parametrize("hosts", ["127.0.0.1", ["http://x"], [7], ["a b"], ["s3://a/b"], [""]])
 def test_what_is_no_list_of_hosts_is_refused(hosts):
     with pytest.raises(ConfigError, match=r"source\.allow_hosts is"):
