@@ -19,12 +19,14 @@ class Web:
 
     Args:
         files: path -> bytes.
+        leads: path -> the Location that it answers with, each letter a byte.
         together: most requests at once that were under way.
         ranges: Range and If-Range of each request for a path below /ranged, None where it had none.
         hold: a path below /held/ is answered once this many are under way at once, or after `release`.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
+    leads: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     hosts: set[str] = field(default_factory=set)
     ranges: list[tuple[str, str] | None] = field(default_factory=list)
@@ -75,6 +77,8 @@ def serving(web: Web) -> Iterator[Web]:
             kind, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
             body = web.files.get("/" + rest, b"")
             match kind:
+                case _ if self.path in web.leads:
+                    self.send(302, b"", {"Location": web.leads[self.path]})
                 case "status":  # /status/503
                     self.send(int(rest.partition("/")[0]), b"")
                 case "once":  # /once/503/path: that status, then the file

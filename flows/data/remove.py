@@ -212,10 +212,12 @@ def _commit(root: Path) -> None:
 
 
 def forget_decoded(root: Path) -> int:
-    """Remove what else holds pictures of before; return how many sets of decoded ones that were.
+    """Remove what else holds pictures of before, or what curation made of them; return how many sets of decoded ones that were.
 
     A set is all pictures of one split of one selection, and does not say which: all go, and are made again when they are needed.
+    Embeddings and written captions are found by a digest of all rows that they were made of, so that no later run takes these.
     """
+    shutil.rmtree(root / ".diptych/cache/features", ignore_errors=True)
     shutil.rmtree(root / ".diptych/resume/ingest", ignore_errors=True)  # shards of an ingest that was stopped
     decoded = root / ".diptych/cache/decoded"
     sets = list(decoded.glob("*.rows")) if decoded.exists() else []

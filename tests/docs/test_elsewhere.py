@@ -21,7 +21,7 @@ from components.data.remote.turns import Patience
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
 from components.data.sources.columns import URLS
-from components.data.sources.fetched import OUTAGE
+from components.data.sources.fetched import OTHERS, OUTAGE
 from components.data.sources.webdataset import WebDatasetSource
 from tests.own_pictures import paint, write_table
 from tests.remote_faults import urls, web_with_shard
@@ -67,6 +67,7 @@ def test_numbers_of_the_page_are_those_of_the_code():
         f"of which {MAX_REDIRECTS} are followed", f"is tried {patience.tries} times",
         f"answer within {patience.answer_s:g} s, send something every {patience.answer_s:g} s, and {patience.least_bytes:,} bytes in "
         f"{patience.window_s:g} s", f"Where {OUTAGE} in a row do not answer",
+        f"Where the {OUTAGE} are all of one host, up to {OTHERS} others",
     ):  # fmt: skip
         assert said in text
     assert f"`{URLS[0]}`, `{URLS[1]}` or `{URLS[2]}`" in text

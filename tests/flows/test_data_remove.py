@@ -50,6 +50,8 @@ def test_samples_go_and_dvc_takes_the_rest_for_what_ingest_makes(root, capsys):
     decoded = private(root, "cache", "decoded")
     for name in ("a.rows", "a.json"):
         (decoded / name).write_bytes(b"pictures")
+    captions = private(root, "cache", "features") / "0a.parquet"
+    captions.write_bytes(b"what was written of pictures")
     kept = private(root, "resume", "ingest", "0a", "train") / "000000.tar"
     kept.write_bytes(b"pictures")
     (root / "keys.txt").write_text("k007 # the same wish\n")
@@ -60,6 +62,7 @@ def test_samples_go_and_dvc_takes_the_rest_for_what_ingest_makes(root, capsys):
     assert (said["decoded"], said["versions"], said["stale"]) == (1, [], [])
     assert keys(root) == [name for name in names(20) if name not in ("k002", "k007")]
     assert not list(decoded.iterdir())
+    assert not captions.exists()
     assert not kept.exists()
     assert why_stale(root, ["ingest"])["ingest"] == ()
     assert read_takedown(root / "data/takedown.txt").digests >= {sha_of("k002"), sha_of("k007")}

@@ -33,7 +33,7 @@ class Target:
 
     Args:
         secure: whether it is https.
-        host: name for the Host header and the certificate.
+        host: name for the Host header and the certificate, as DNS has it (IDNA).
         port: of the server.
         addresses: those that were checked, as the system prefers them.
         resource: path and query.
@@ -56,7 +56,7 @@ class Addresses:
     """What may be asked.
 
     Args:
-        allow: hosts, as `name` (any port) or `name:port`, that are asked whatever their address.
+        allow: hosts, as `name` (any port) or `name:port`, names as DNS has them, that are asked whatever their address.
         resolve: looks a name up.
     """
 
@@ -68,8 +68,8 @@ class Addresses:
         try:
             parts = urlsplit(url)
             scheme, host, given = parts.scheme.lower(), parts.hostname, parts.port
-        except ValueError as err:
-            raise Unfetched("address_refused", f"it is no URL ({err})") from err
+        except ValueError as err:  # its own words may have a password in them
+            raise Unfetched("address_refused", "it is no URL: host or port are none") from err
         if scheme not in PORTS:
             raise Unfetched("address_refused", f"{scheme or 'no scheme'}: is not fetched, only http and https")
         if not host or _UNSAFE.search(url):
@@ -77,6 +77,10 @@ class Addresses:
         if "@" in parts.netloc:
             raise Unfetched("address_refused", "it names a user; passwords do not belong into data")
         port = given or PORTS[scheme]
+        try:
+            host = host if host.isascii() else host.encode("idna").decode()
+        except UnicodeError as err:  # a label that no name can have
+            raise Unfetched("fetch_failed", f"the name {host} has no address ({err})") from err
         allowed = not self.allow.isdisjoint({host, f"{host}:{port}", f"[{host}]:{port}", f"[{host}]"})
         return Target(
             secure=scheme == "https", host=host, port=port, addresses=tuple(self._checked(host, port, allowed)),
@@ -85,7 +89,7 @@ class Addresses:
 
     def _checked(self, host: str, port: int, allowed: bool) -> Sequence[str]:
         try:
-            found = self.resolve(host.encode("idna").decode() if not host.isascii() else host, port)
+            found = self.resolve(host, port)
         except (OSError, UnicodeError) as err:  # UnicodeError: a label that no name can have
             transient = getattr(err, "errno", None) == socket.EAI_AGAIN
             raise Unfetched("fetch_failed", f"the name {host} has no address ({err})", transient=transient) from err
@@ -130,8 +134,11 @@ def _inner(ip: Address) -> ipaddress.IPv4Address | None:
 def name_of(url: str) -> str:
     """Return a URL as people may read it: without user, password and query, which may sign for somebody.
 
-    URLs that differ in these keep different names: eight hex digits of their sha256, and the path's suffix after them.
+    URLs that differ in these keep different names: eight hex digits of their sha256, and the path's suffix after them. A key of
+    S3 has no query, and may have ? and # in it.
     """
+    if url.lower().startswith("s3://") and "@" not in url[len("s3://") :].partition("/")[0]:
+        return url
     try:
         parts = urlsplit(url)
     except ValueError:  # it is asked for in vain, and has a name all the same

@@ -95,12 +95,13 @@ def by_turns(urls: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (name, url), hosts in turn, so that one that is slow does not hold all threads."""
     hosts: dict[str, list[tuple[str, str]]] = {}
     for name, url in urls.items():
-        hosts.setdefault(_host(url), []).append((name, url))
+        hosts.setdefault(host_of(url), []).append((name, url))
     for row in zip_longest(*hosts.values()):
         yield from (one for one in row if one is not None)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the host, or bucket, that a URL names; empty where it is none."""
     try:
         return urlsplit(url).netloc
     except ValueError:

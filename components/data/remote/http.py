@@ -4,6 +4,7 @@ After a body that breaks only the rest is asked for, of servers that can tell th
 """
 
 import re
+import string
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from components.data.remote.addresses import Addresses, Target
 from components.data.remote.connection import Answer, asked
@@ -84,7 +85,7 @@ class Http:
             host = f"{target.host}:{target.port}"
             with self.turns.of(host), asked(target, self.turns.patience, self.stop, headers) as answer:
                 if answer.status in _REDIRECTS and answer.headers.get("Location"):
-                    url = urljoin(url, answer.headers["Location"])
+                    url = led_to(url, answer.headers["Location"])
                     continue
                 self._check(answer, host, (200, 206, 416) if headers else (200,))
                 check_plain(answer, target)
@@ -102,6 +103,22 @@ class Http:
             raise Unfetched(
                 "fetch_failed", f"{host} answered {answer.status}{means}", transient=passing, after_s=after_s
             )
+
+
+def led_to(url: str, location: str) -> str:
+    """Return the URL that a redirect leads to, its letters and blanks as browsers take them. Raises Unfetched where it is none.
+
+    Args:
+        location: as http.client has headers, a letter a byte.
+    """
+    try:
+        read = location.encode("latin-1").decode()
+    except UnicodeError:  # bytes of another kind of text, which stay as they are
+        read = quote(location, safe=string.punctuation, encoding="latin-1", errors="replace")
+    try:
+        return urljoin(url, read.strip().replace(" ", "%20"))
+    except ValueError as err:  # its own words may have a password in them
+        raise Unfetched("address_refused", "it leads to what is no URL") from err
 
 
 def check_plain(answer: Answer, target: Target) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from components.data.remote.addresses import REMOTE, name_of
 from components.data.remote.fetcher import Fetcher
@@ -68,7 +69,7 @@ class AtUrls:
         elif ".." in name.split("/") or name.startswith("/"):
             return name, "path_escape", f"it leads out of {name_of(self.base)}"
         else:
-            url = f"{self.base.rstrip('/')}/{name}"
+            url = f"{self.base.rstrip('/')}/{name if self.base.lower().startswith('s3:') else quote(name)}"
         self.urls[url] = None
         return name_of(url), self.fetcher.store.path_of(url)
 

@@ -110,6 +110,7 @@ class Place:
                 yield self._laid_out.folder
             finally:
                 self._laid_out.clear()
+                self.fetcher.store.release()
 
     def forget(self) -> None:
         """Remove from this disk what was fetched; asked for again, it is fetched again."""

@@ -86,6 +86,7 @@ def test_a_name_is_looked_up_once():
         ("http://me:secret@x.example/", "names a user"),
         ("http://x.example:99999/", "no URL"),
         ("http://[::1/", "no URL"),
+        ("http://me:secret@h\u2100.example/", "no URL"),
         ("a.png", "no scheme"),
     ],
 )
@@ -116,8 +117,16 @@ def test_letters_beyond_ascii_are_asked_for_as_browsers_do():
     target = Addresses(resolve=lambda host, port: asked.append(host) or [PUBLIC]).target(
         "http://bücher.example/Käse.png?ö=1"
     )
-    assert asked == ["xn--bcher-kva.example"]
+    assert asked == ["xn--bcher-kva.example"] == [target.host]
     assert target.resource == "/K%C3%A4se.png?%C3%B6=1"
+
+
+def test_a_host_with_letters_beyond_ascii_is_allowed_as_the_refusal_says():
+    url, resolve = "http://Bücher.example/a.png", lambda host, port: ["10.0.0.7"]
+    with pytest.raises(Unfetched, match=r"allow_hosts: \['xn--bcher-kva.example:80'\]"):
+        Addresses(resolve=resolve).target(url)
+    allow = checked_hosts(["xn--bcher-kva.example:80"])
+    assert Addresses(allow, resolve).target(url).addresses == ("10.0.0.7",)
 
 
 @given(st.text(max_size=40))
@@ -128,6 +137,7 @@ def test_any_text_has_a_name_and_a_clear_answer(text):
             target = Addresses(resolve=lambda host, port: [PUBLIC]).target(url)
             assert target.addresses == (PUBLIC,)
             assert target.resource.isascii()
+            assert target.host.isascii()
 
 
 def test_a_name_shows_no_password_and_no_signature():
@@ -136,6 +146,11 @@ def test_a_name_shows_no_password_and_no_signature():
     assert name_of(signed).endswith(".png")
     assert not any(secret in name_of(signed) for secret in ("pass", "me:", "0a1b2c", "Signature"))
     assert name_of(signed) != name_of(signed + "d") != name_of("https://x.example/a.png") == "https://x.example/a.png"
+
+
+def test_a_key_of_s3_is_its_whole_name():
+    assert name_of("s3://b/my cat? #1.png") == "s3://b/my cat? #1.png"
+    assert "secret" not in name_of("s3://me:secret@b/a.png")
 
 
 @pytest.mark.parametrize("hosts", ["127.0.0.1", ["http://x"], [7], ["a b"], ["s3://a/b"], [""]])

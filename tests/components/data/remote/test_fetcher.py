@@ -1,10 +1,16 @@
 """Fetching over http from a real server that misbehaves: what comes is whole, the rest is told why, and nobody waits for ever."""
 
+import errno
 import io
+import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +25,7 @@ from tests.web_server import Web, serving
 
 BODY = bytes(range(256)) * 700  # several pieces
 MOST = 2**20
+REPOSITORY = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -117,6 +124,35 @@ def test_a_redirect_is_checked_like_any_url(fetcher, web, where, says):
     assert sum(web.asked.values()) == 1
 
 
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/a b.png", "/a%20b.png"),
+        ("/a%20b.png", "/a%20b.png"),
+        (" /c.png ", "/c.png"),
+        ("/é.png?ö=1 2", "/%C3%A9.png?%C3%B6=1%202"),
+        ("画.png", "/%E7%94%BB.png"),
+        (b"/\xe9 b.png", "/%E9%20b.png"),
+    ],
+)
+def test_a_redirect_is_read_as_browsers_read_it(fetcher, web, location, asked):
+    web.files[asked.partition("?")[0]] = BODY
+    sent = location if isinstance(location, bytes) else location.encode()
+    web.leads["/old.png"] = sent.decode("latin-1")
+    assert fetched(fetcher, web.url("/old.png")) == BODY
+    assert web.asked[asked] == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[oops/x", "//[/", "https://me:secret@h\u2100.example/x".encode().decode("latin-1")]
+)
+def test_a_redirect_to_what_is_no_url_is_told_of_that_url(fetcher, web, location):
+    web.leads["/astray.png"] = location
+    failed = unfetched(fetcher, web.url("/astray.png"))
+    assert (failed.reason, failed.transient) == ("address_refused", False)
+    assert failed.detail == "it leads to what is no URL"
+
+
 def test_the_connection_goes_where_was_looked_and_nowhere_else(web, tmp_path):
     """A name that is this server at the first look, and another address at every later one."""
     asked = []
@@ -129,6 +165,14 @@ def test_the_connection_goes_where_was_looked_and_nowhere_else(web, tmp_path):
     assert fetched(fetcher, f"http://pictures.example:{web.port}/a.png") == BODY
     assert asked == ["pictures.example"]
     assert web.hosts == {f"pictures.example:{web.port}"}, "the server is asked by its name"
+
+
+@pytest.mark.parametrize("name", ["bücher", "画像"])
+def test_a_server_is_asked_by_the_name_that_dns_has_for_letters_beyond_ascii(web, tmp_path, name):
+    host = f"{name.encode('idna').decode()}.example"
+    fetcher = Fetcher([host], folder=tmp_path, resolve=lambda host, port: ["127.0.0.1"])
+    assert fetched(fetcher, f"http://{name}.example:{web.port}/a.png") == BODY
+    assert web.hosts == {f"{host}:{web.port}"}
 
 
 def test_the_next_address_is_tried_where_nobody_listens_at_the_first(web, tmp_path):
@@ -277,18 +321,79 @@ def test_a_half_file_is_never_taken_for_a_whole_one(tmp_path):
     assert not kept.has("a")
 
 
-def test_what_nobody_came_back_for_is_swept_away(tmp_path):
-    kept = Store(tmp_path)
-    for name in ("a", "b"):
-        with kept.new(name) as file:
+def whole(store: Store, *names: str) -> Store:
+    for name in names:
+        with store.new(name) as file:
             file.write(b"whole")
-    left = kept.path_of("a").with_name(".half-killed")
+    return store
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_what_nobody_came_back_for_is_swept_away(tmp_path):
+    kept = whole(Store(tmp_path), "a", "b")
+    left = tmp_path / "0a/.half-killed"
+    left.parent.mkdir(exist_ok=True)
     left.write_bytes(b"half")
     kept.sweep()
     assert (kept.has("a"), kept.has("b"), left.exists()) == (True, True, True)
-    tomorrow = left.stat().st_mtime + MAX_AGE_S + 1
+    del kept
+    tomorrow = left.stat().st_mtime + MAX_AGE_S + 10
     Store(tmp_path, now=lambda: tomorrow).sweep()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not files_below(tmp_path)
+
+
+def test_what_one_forgets_another_that_has_it_keeps(tmp_path):
+    one, other = whole(Store(tmp_path), "a", "b"), Store(tmp_path)
+    assert other.has("a")
+    one.forget(["a", "b"])
+    assert (one.has("a"), other.has("a"), other.has("b")) == (False, True, False)
+    assert other.path_of("a").read_bytes() == b"whole"
+    whole(one, "a")
+    other.forget(["a"])
+    assert one.has("a"), "nor does whoever fetched it first take the other's"
+    one.forget(["a"])
+    assert not files_below(tmp_path)
+
+
+def test_what_is_in_use_is_not_swept_however_long_ago_it_came(tmp_path):
+    kept = whole(Store(tmp_path), "a")
+    in_days = kept.path_of("a").stat().st_mtime + 3 * MAX_AGE_S
+    other = Store(tmp_path, now=lambda: in_days)
+    other.sweep()
+    assert kept.path_of("a").read_bytes() == b"whole"
+    assert other.has("a")
+
+
+def test_a_process_that_is_killed_holds_nothing_and_what_it_used_stays_for_a_day_from_then(tmp_path):
+    path = next(path for path in files_below(whole(Store(tmp_path), "a").folder) if "held" not in path.parts)
+    os.utime(path, (0, path.stat().st_mtime - 2 * MAX_AGE_S))
+    use = (
+        "import os, signal, sys; from pathlib import Path; from components.data.remote.store import Store\n"
+        "store = Store(Path(sys.argv[1])); assert store.has('a'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    died = subprocess.run([sys.executable, "-c", use, tmp_path], cwd=REPOSITORY)
+    assert died.returncode == -signal.SIGKILL
+    assert len(files_below(tmp_path)) == 2, "its link was left"
+    next_run = Store(tmp_path)
+    next_run.sweep()
+    assert files_below(tmp_path) == [path]
+    assert next_run.has("a")
+
+
+def test_a_disk_without_hard_links_has_copies(tmp_path, monkeypatch):
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    one, other = whole(Store(tmp_path), "a"), Store(tmp_path)
+    assert (other.has("a"), other.has("b")) == (True, False)
+    one.forget(["a"])
+    assert other.path_of("a").read_bytes() == b"whole"
+    other.forget(["a"])
+    assert not files_below(tmp_path)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(tmp_path, self_signed):

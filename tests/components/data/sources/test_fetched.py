@@ -2,6 +2,7 @@
 
 import errno
 import json
+import socket
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +52,11 @@ def kept(tmp_path):
     return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
+def under_their_names(tmp_path):
+    """Return what is kept for the next run, without the links of this one."""
+    return [path for path in kept(tmp_path) if "held" not in path.parts]
+
+
 def test_pictures_named_by_url_come_in_as_if_they_lay_here(own, web, table, tmp_path):
     here = ingest(PairTable(str(write_table(own[0] / "captions.csv", own[1]))), tmp_path / "here", 0)
     came_in = ingest(table(), tmp_path / "raw", 0)
@@ -96,6 +102,15 @@ def test_a_source_that_is_read_again_fetches_again(web, table):
     first = [sample.key for sample in source.samples(0, silent)]
     assert [sample.key for sample in source.samples(0, silent)] == first
     assert set(web.asked.values()) == {2}
+
+
+def test_two_that_read_the_same_urls_at_once_take_nothing_from_each_other(table, tmp_path):
+    slow = table().unsplit(silent)
+    first = next(slow)
+    others = list(table().unsplit(silent))
+    assert [one.key for one in (first, *slow)] == [one.key for one in others]
+    assert not [one for one in others if isinstance(one, Reject)]
+    assert not kept(tmp_path)
 
 
 def test_the_order_is_that_of_the_table_whatever_comes_first(own, table):
@@ -159,7 +174,7 @@ def test_what_came_before_a_run_was_cut_is_not_asked_for_again(web, table, tmp_p
     with pytest.raises(KeyboardInterrupt):
         list(first.samples(0, cut))
     assert "fetch pictures" in told
-    whole = kept(tmp_path)
+    whole = under_their_names(tmp_path)
     assert len(whole) == 60
     whole[0].rename(whole[0].with_name(".half-killed"))
     assert len(list(table().samples(0, silent))) == 60
@@ -187,6 +202,38 @@ def test_a_few_that_do_not_answer_are_rows_and_a_hundred_in_a_row_are_the_networ
     with pytest.raises(TransientError):
         fetched([*few, web.url("/status/503")], 10_000).failures(silent)
     assert fetched([], 1).failures(silent) == {}
+
+
+def of_two_hosts(web, tmp_path, resolve) -> Fetched:
+    """Return a table of some pictures of one host, and many more of another that does not answer."""
+    urls = [f"http://small.example:{web.port}/p/000{number}.png" for number in range(3)]
+    urls += [f"http://large.example:{web.port}/status/503?{number}" for number in range(2 * OUTAGE + 10)]
+    hosts = ["small.example", "large.example"]
+    fetcher = Fetcher(hosts, folder=tmp_path / "kept", resolve=resolve, wait=lambda seconds: None)
+    return Fetched(urls, len(urls), fetcher=fetcher)
+
+
+def test_one_host_that_does_not_answer_is_not_the_network(web, tmp_path):
+    fetched = of_two_hosts(web, tmp_path, lambda host, port: ["127.0.0.1"])
+    failed = fetched.failures(silent)
+    assert len(failed) == 2 * OUTAGE + 10
+    assert {reject.reason for reject in failed.values()} == {"fetch_failed"}
+    assert all("large.example" in name for name in failed)
+    again = Fetched(fetched.urls, len(fetched.urls), fetcher=fetched._fetcher)
+    assert len(again.failures(silent)) == 2 * OUTAGE + 10, "also where what came before needs no answer any more"
+
+
+def test_a_network_that_goes_down_while_one_host_is_left_is_not_that_host(web, tmp_path):
+    looked = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        looked.append(host)
+        if host == "small.example" and looked.count(host) > 3:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return ["127.0.0.1"]
+
+    with pytest.raises(TransientError, match=r"100 URLs in a row did not answer.*Is the network there"):
+        of_two_hosts(web, tmp_path, resolve).failures(silent)
 
 
 def test_rows_may_name_objects_of_a_bucket_that_params_name(own, bucket, tmp_path, monkeypatch):

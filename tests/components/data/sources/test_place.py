@@ -196,6 +196,21 @@ def test_pictures_of_a_coco_file_may_lie_below_one_url(web, tmp_path):
     assert {one.reason for one in refused.unsplit(silent)} == {"address_refused"}
 
 
+def test_names_of_a_coco_file_may_have_what_urls_may_not(web, bucket, tmp_path):
+    whole = json.loads((tmp_path / "captions.json").read_text())
+    client, name = bucket
+    for number, image in enumerate(whole["images"]):
+        old, image["file_name"] = image["file_name"], f"my cat? #{number} 50%, é.png"
+        data = web.files[f"/val2017/{old}"]
+        web.files[f"/val2017/my%20cat%3F%20%23{number}%2050%25%2C%20%C3%A9.png"] = data
+        client.put_object(Bucket=name, Key=f"val2017/{image['file_name']}", Body=data)
+    (tmp_path / "captions.json").write_text(json.dumps(whole))
+    for images in (web.url("/val2017"), f"s3://{name}/val2017"):
+        allow = [web.host, f"s3://{name}"]
+        source = CocoJson(str(tmp_path), annotations="captions.json", images=images, allow_hosts=allow)
+        assert sum(isinstance(one, Sample) for one in source.samples(0, silent)) == len(whole["images"])
+
+
 def test_a_table_and_rows_come_by_their_urls(web, tmp_path):
     said = describe_url(web.url("/list.csv"), [web.host])
     assert said["name"] == "table"
