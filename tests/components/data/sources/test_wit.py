@@ -1,5 +1,6 @@
 """WIT as a source: pages in two languages are one sample of several texts, and of seeded faults each is found under its name."""
 
+import gzip
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -71,6 +72,22 @@ def test_a_folder_of_tables_is_recognised_and_tars_and_parquet_give_the_same(wit
     pictures = sorted(folder.glob("*.png"))
     write_shard(other / "00000.tar", [(path.name, path.read_bytes()) for path in pictures])
     assert samples(other) == samples(folder)
+
+
+@pytest.mark.parametrize("name", ["wit.tsv", "wit.tsv.gz"])
+def test_a_table_whose_columns_are_not_named_is_recognised_by_its_rows(wit, name):
+    folder, pages = wit
+    came = samples(folder)
+    (folder / "wit.tsv.gz").unlink()
+    (folder / "notes.tsv").write_text("\t".join(["language", *"abcdefghijklmnop"]) + "\n" + "\t" * 16 + "\n")
+    rows = b"".join(map(line_of, pages))
+    assert rows.startswith(b"en\t")
+    for lines in (rows, b"no row\n" + rows):
+        (folder / name).write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+        assert describe_path(folder) == {"name": "wit", "path": str(folder)}
+        assert [one for one in samples(folder) if isinstance(one, Sample)] == came
+    (folder / name).write_bytes(gzip.compress(b"\t" * 16) if name.endswith(".gz") else b"\t" * 16)
+    assert describe_path(folder)["name"] == "folder"
 
 
 def test_what_is_asked_for_comes_in_and_the_rest_is_counted(wit):
