@@ -74,6 +74,24 @@ def test_a_folder_of_tables_is_recognised_and_tars_and_parquet_give_the_same(wit
     assert samples(other) == samples(folder)
 
 
+def test_a_table_that_was_written_again_beside_itself_is_read_once(wit):
+    folder, pages = wit
+    write_pages(folder / "wit.tsv.gz", [*pages, b"no row\n"])
+    write_pages(folder / "more.tsv", [replace(pages[0], language="fr", caption_reference_description="un cercle")])
+    before = samples(folder, most_rows=3)
+    assert [one.reason for one in before if isinstance(one, Reject)] == ["bad_row"]
+    assert len(before) == 61
+    convert(folder / "wit.tsv.gz", folder / "wit.parquet")
+    source = WitSource(str(folder), most_rows=3)
+    assert list(source.samples(0, silent)) == before
+    assert source.describe()["without"]["tables that another beside them has the rows of"] == (
+        "1: wit.parquet (wit.tsv.gz is read)"
+    )
+    (folder / "sub").mkdir()
+    (folder / "wit.parquet").rename(folder / "sub/wit.parquet")
+    assert "pictures in too many rows" in WitSource(str(folder), most_rows=3).describe()["without"], "not side by side"
+
+
 @pytest.mark.parametrize("name", ["wit.tsv", "wit.tsv.gz"])
 def test_a_table_whose_columns_are_not_named_is_recognised_by_its_rows(wit, name):
     folder, pages = wit
