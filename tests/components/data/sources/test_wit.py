@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -72,6 +73,23 @@ def test_a_folder_of_tables_is_recognised_and_tars_and_parquet_give_the_same(wit
     pictures = sorted(folder.glob("*.png"))
     write_shard(other / "00000.tar", [(path.name, path.read_bytes()) for path in pictures])
     assert samples(other) == samples(folder)
+
+
+def test_a_packed_tar_is_a_row_that_says_so_and_none_of_its_bytes_are_taken_for_pictures(wit):
+    folder, _ = wit
+    pictures = [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.png"))]
+    for path in folder.glob("*.png"):
+        path.unlink()
+    write_shard(folder / "00000.tar", pictures[:20])
+    plain = write_shard(folder / "00001.tar", pictures[20:]).read_bytes()
+    (folder / "00001.tar").write_bytes(gzip.compress(plain))
+    (folder / "00002.tar").write_bytes(pa.compress(plain, "zstd", asbytes=True))
+    came = samples(folder)
+    assert {one.media[0].data for one in came if isinstance(one, Sample)} == {data for _, data in pictures[:20]}
+    aside = [one for one in came if isinstance(one, Reject)]
+    assert Counter(one.reason for one in aside) == {"all_bad_shard": 2, "no_picture": 40}
+    assert [one.key for one in aside if one.reason == "all_bad_shard"] == ["00001.tar", "00002.tar"]
+    assert "unpack it with `gunzip`" in aside[0].detail
 
 
 def test_a_table_that_was_written_again_beside_itself_is_read_once(wit):
