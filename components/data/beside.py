@@ -101,6 +101,40 @@ def rows_of(table: pa.Table, manifest: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table["key"], manifest["key"].combine_chunks()))
 
 
+def rows_of_made(table: pa.Table, manifest: pa.Table, before: pa.Table) -> pa.Table:
+    """Return the rows of a kind's table that are of a manifest's samples, those of samples that curation made among them.
+
+    A sample that was made of another has its picture, at the same place of the same shard, and so the rows of that one, under its
+    own key; they stand behind that one's. Those of a sample whose picture is none of these are none.
+
+    Args:
+        table: of the samples of `before`.
+        manifest: whose samples are wanted.
+        before: the manifest that it was made of.
+    """
+    known = pc.is_in(manifest["key"], before["key"].combine_chunks())
+    if pc.all(known).as_py():
+        return rows_of(table, manifest)
+    owners = dict(zip(_places(before), before["key"].to_pylist(), strict=True))
+    called: dict[str, list[str]] = {}  # key of before -> those of the manifest that have its picture, its own first
+    for key, is_known, place in sorted(
+        zip(manifest["key"].to_pylist(), known.to_pylist(), _places(manifest), strict=True), key=lambda one: not one[1]
+    ):
+        if owner := key if is_known else owners.get(place):
+            called.setdefault(owner, []).append(key)
+    rows: dict[str, list[int]] = {}
+    for row, key in enumerate(table["key"].to_pylist()):
+        rows.setdefault(key, []).append(row)
+    pairs = [(row, name) for key, its in rows.items() for name in called.get(key, ()) for row in its]
+    keys = pa.array([name for _, name in pairs], table.schema.field("key").type)
+    repeated = table.take(pa.array([row for row, _ in pairs], pa.int64()))
+    return repeated.set_column(table.column_names.index("key"), table.schema.field("key"), keys)
+
+
+def _places(manifest: pa.Table) -> list[tuple[str, int]]:
+    return list(zip(manifest["shard"].to_pylist(), manifest["offset"].to_pylist(), strict=True))
+
+
 def write_kind(table: pa.Table, folder: Path, kind: Kind) -> None:
     """Write the table of one kind into a folder, also one without rows; the same rows make the same bytes."""
     with RowFile(folder / kind.file, kind.schema) as file:

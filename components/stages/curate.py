@@ -23,7 +23,7 @@ from components.curation.pieces import Engine, InProcess
 from components.curation.pipeline import curated
 from components.curation.plain import PLAIN, PlainEmbedder
 from components.curation.select import select_splits
-from components.data.beside import read_kind, rows_of, write_kind
+from components.data.beside import read_kind, rows_of, rows_of_made, write_kind
 from components.data.kinds import BY_NAME, read_kinds
 from components.data.manifest import SCHEMA, read_manifest, write_manifest
 from components.data.processes import cores
@@ -52,14 +52,15 @@ def body(stage: Stage) -> None:
         if curation.needs != Needs():
             needs = load_needs(stage.root, stage.the_recipe, load_params(stage.root).scale)
             kinds = {
-                kind: rows_of(table, selected) for kind, table in read_kinds(stage.root / "data/validated").items()
+                kind: rows_of_made(table, selected, clean)
+                for kind, table in read_kinds(stage.root / "data/validated").items()
             }
             selected, needed, lines = select_needed(stage.the_recipe, needs, selected, kinds, curation.splits)
             said["needs"] = needed.as_json() | {"checks": [asdict(line) for line in lines]}
             for kind in needs.kinds:
                 write_kind(rows_of(kinds[kind], selected), folder, BY_NAME[kind])
         series = read_kind(stage.root / "data/validated", SERIES)
-        if series is not None and len(its := rows_of(series, selected)):
+        if series is not None and len(its := rows_of_made(series, selected, clean)):
             write_kind(its, folder, SERIES)  # by which pictures that choose are kept apart
         write_manifest(selected, folder / "manifest.parquet")
         (folder / "report.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

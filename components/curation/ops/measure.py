@@ -78,16 +78,16 @@ def _of_texts(table: pa.Table) -> dict[str, pa.Array]:
     listed = table["texts"].combine_chunks()
     owner = np.asarray(pc.list_parent_indices(listed), np.int64)
     said = pc.struct_field(pc.list_flatten(listed), "text")
-    words, characters = pc.count_substring_regex(said, r"\S+"), pc.utf8_length(said)
+    words, repeated = _words(said, owner, len(table))
     letters, latin = (
         _summed(pc.count_substring_regex(said, kind), owner, len(table)) for kind in (r"\p{L}", r"\p{Latin}")
     )
     return {
         "texts_count": pa.array(np.bincount(owner, minlength=len(table)), pa.int32()),
-        "words": _highest(words, owner, len(table)),
-        "characters": _highest(characters, owner, len(table)),
+        "words": words,
+        "characters": _highest(pc.utf8_length(said), owner, len(table)),
         "latin": pa.array(latin / np.maximum(letters, 1), mask=letters == 0),
-        "repeated": _repeated(said, owner, len(table)),
+        "repeated": repeated,
     }
 
 
@@ -101,14 +101,17 @@ def _highest(values: pa.Array, owner: np.ndarray, count: int) -> pa.Array:
     return pa.array(most)
 
 
-def _repeated(said: pa.Array, owner: np.ndarray, count: int) -> pa.Array:
-    """Return the share of the words of each row's longest text that stood in it before; 0 without words."""
+def _words(said: pa.Array, owner: np.ndarray, count: int) -> tuple[pa.Array, pa.Array]:
+    """Return how many words each row's longest text has, and the share of them that stood in it before; 0 without words.
+
+    Words stand between white space of any script, which RE2's `\\S` knows of ASCII alone.
+    """
     most, share = np.zeros(count, np.int32), np.zeros(count)
     for row, text in zip(owner.tolist(), pc.fill_null(pc.utf8_lower(said), "").to_pylist(), strict=True):
         words = text.split()
         if len(words) > most[row]:
             most[row], share[row] = len(words), 1 - len(set(words)) / len(words)
-    return pa.array(share)
+    return pa.array(most), pa.array(share)
 
 
 def _of_files(table: pa.Table) -> dict[str, pa.ChunkedArray]:

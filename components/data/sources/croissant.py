@@ -16,7 +16,7 @@ from components.contracts.sealed import sha256_of
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.caption_kinds import captions_of
 from components.data.sources.coco_pictures import InFolder
-from components.data.sources.columns import recognise
+from components.data.sources.columns import FLAGS, recognise
 from components.data.sources.croissant_fields import Field, Taken, each, fields_of, id_of, links, read_description
 from components.data.sources.files import bytes_of, files_below
 from components.data.sources.own_source import OwnSource
@@ -35,8 +35,8 @@ class CroissantSource(OwnSource):
 
     Args:
         path: the description, or the folder in which it is called croissant.json or metadata.json.
-        columns: what a field says -> its name, or `set/name`, of image, caption, kind, alt, long, label, group, licence, lang, key; the rest is
-            recognised, the picture by its type, the others by their names.
+        columns: what a field says -> its name, or `set/name`, of image, caption, kind, alt, long, label, group, licence, lang, key, consent, health;
+            the rest is recognised, the picture by its type, the others by their names.
         languages: codes of the languages that captions are in, such as [en, de]; without, a caption's is not stated.
         licence: SPDX identifier of the pictures for which no field states one.
     """
@@ -85,7 +85,8 @@ class Described:
     def read(self, progress: Progress) -> Iterator[Record | Reject]:
         """Yield the record of each picture; captions are held in memory, and one picture."""
         image = self.fields[self.role["image"]].taken
-        said = {role: self._said(image, self.fields[name]) for role, name in self.role.items() if role != "image"}
+        said = {role: self._said(image, role, self.fields[name]) for role, name in self.role.items() if role != "image"}
+        marks = self._marks(image, said)
         seen: set[str] = set()
         names: set[str] = set()
         for name, row, data in self._pictures(image):
@@ -109,10 +110,25 @@ class Described:
             yield Record(
                 name=name, data=data, texts=tuple(captions), kinds=tuple(captions.values()), langs=(one["lang"],) * len(captions),
                 label=one["label"], group=one["group"], licence=one["licence"], key=key,
+                flags=marks.get(name) or _flags(said, row),
             )  # fmt: skip
             progress("read pictures", len(names), len(names))
 
-    def _said(self, image: Taken, field: Field) -> tuple[Taken, Mapping[Any, list[str]] | None]:
+    def _marks(
+        self, image: Taken, said: Mapping[str, tuple[Taken, Mapping[Any, list[str]] | None]]
+    ) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """Return name -> flags of pictures that a table names, by all rows that do, also those that are refused as a second one."""
+        marks: dict[str, dict[str, tuple[str, ...]]] = {}
+        for name, row, _ in self._named(image) if image.column and not said.keys().isdisjoint(FLAGS) else ():
+            if not isinstance(row, str):
+                before = marks.get(name, {})
+                marks[name] = {
+                    one: tuple(dict.fromkeys((*before.get(one, ()), *words)))
+                    for one, words in _flags(said, row).items()
+                }
+        return marks
+
+    def _said(self, image: Taken, role: str, field: Field) -> tuple[Taken, Mapping[Any, list[str]] | None]:
         """Return how a picture's row tells its value; of another source, the value that is equal there, and all by it."""
         if field.taken.source == image.source:
             return field.taken, None
@@ -120,7 +136,8 @@ class Described:
             known: dict[Any, list[str]] = {}
             for _, row in self._rows(field.taken.source, right.column, field.taken.column):
                 for value in texts_of(right.value(row.get(right.column))):
-                    known.setdefault(value, []).extend(texts_of(field.taken.value(row.get(field.taken.column))))
+                    words = texts_of(field.taken.value(row.get(field.taken.column)))
+                    known.setdefault(value, []).extend(words or (("",) if role in FLAGS else ()))
             return left, known
         raise ConfigError(
             f"{self.path}: the field {field.name!r} lies in {field.taken.source!r} and the picture in {image.source!r}, and no field's "
@@ -159,14 +176,8 @@ class Described:
     def _pictures(self, image: Taken) -> Iterator[tuple[str, Mapping[str, Any] | str, bytes | str]]:
         """Yield name, row and bytes of each picture; the reason in place of a row where it is refused."""
         if image.column:
-            folder = InFolder(self.path.parent, self.path.parent)
-            for where, row in self._rows(image.source, image.column):
-                name = next(iter(texts_of(image.value(row.get(image.column)))), "")
-                there = folder.of({"file_name": name}) if name else (where, "no_picture", "the row names none")
-                if len(there) == 3:
-                    yield there[0], there[1], there[2]
-                else:
-                    yield there[0], row, bytes_of(there[1]) if there[1] else "there is no such file"
+            for name, row, there in self._named(image):
+                yield name, row, bytes_of(there) if isinstance(there, Path) else there
             return
         for name, inside, data in self._files(image.source):
             if inside.startswith("!"):
@@ -174,6 +185,17 @@ class Described:
             else:
                 shown = {"fullpath": inside, "filepath": inside, "filename": inside.rpartition("/")[2]}
                 yield name, shown, data
+
+    def _named(self, image: Taken) -> Iterator[tuple[str, Mapping[str, Any] | str, Path | str]]:
+        """Yield name, row and file of each picture that a table names, or why there is none, as of `_pictures`."""
+        folder = InFolder(self.path.parent, self.path.parent)
+        for where, row in self._rows(image.source, image.column):
+            name = next(iter(texts_of(image.value(row.get(image.column)))), "")
+            there = folder.of({"file_name": name}) if name else (where, "no_picture", "the row names none")
+            if len(there) == 3:
+                yield there
+            else:
+                yield there[0], row, there[1] or "there is no such file"
 
     def _files(self, source: str) -> Iterator[File]:
         """Yield the files of a set; `!reason` in place of the path of one that is refused."""
@@ -227,6 +249,13 @@ def _fits(globs: Any, name: str) -> bool:
 def _words(left: Taken, row: Mapping[str, Any], known: Mapping[Any, list[str]] | None) -> Sequence[str]:
     values = texts_of(left.value(row.get(left.column or left.of_file)))
     return values if known is None else [word for value in values for word in known.get(value, ())]
+
+
+def _flags(
+    said: Mapping[str, tuple[Taken, Mapping[Any, list[str]] | None]], row: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    """Return what a row says of consent and health, an empty cell too, where the description has fields for it."""
+    return {one: tuple(_words(said[one][0], row, said[one][1])) or ("",) for one in FLAGS if one in said}
 
 
 def is_croissant(path: Path) -> bool:

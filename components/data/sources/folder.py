@@ -16,7 +16,7 @@ from components.data.sources.found import Found, Own
 from components.data.sources.own_source import OwnSource
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED
-from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words, langs_of
 
 WORDS = (".txt", ".json")
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "images"})
@@ -90,7 +90,7 @@ def find(folder: Path) -> Found:
         captions = said["captions"]
         found.append(
             Own(
-                name=name, path=path, texts=tuple(captions), kinds=tuple(captions.values()), langs=(said.get("lang"),) * len(captions),
+                name=name, path=path, texts=tuple(captions), kinds=tuple(captions.values()), langs=langs_of(said, captions),
                 group=said.get("group"), label=said.get("label") or labels.get(name), licence=said.get("licence"), flags=flags_of(said),
             )
         )  # fmt: skip

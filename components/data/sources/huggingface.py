@@ -102,7 +102,8 @@ class Rows:
     def _records(self, name: str, path: Path) -> Iterator[Record | Reject]:
         schema = schema_of(path)
         role = roles(schema, self.columns, name)
-        names = class_names(schema).get(role.get("label", ""), [])
+        classes = class_names(schema)
+        names = {what: classes[column] for what, column in role.items() if column in classes}
         self._unread.update(dict.fromkeys(column for column in schema.names if column not in role.values()))
         for place, row in read_rows(path, list(role.values())):
             yield record_of(f"{name}/{place:06d}", {what: row[column] for what, column in role.items()}, names)
@@ -164,13 +165,32 @@ def class_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Return column -> the names of its classes, where the schema's metadata say that numbers stand for them."""
     try:
         features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        return {column: [str(one) for one in its["names"]] for column, its in features.items() if "names" in its}
+        found = {column: _names(its) for column, its in features.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # written by another tool
         return {}
+    return {column: names for column, names in found.items() if names}
 
 
-def record_of(name: str, row: Mapping[str, Any], names: Sequence[str]) -> Record | Reject:
-    """Return the record of one row, a mapping of roles, or why it is none; `names` are those of its label's numbers."""
+def _names(feature: Any) -> list[str]:
+    """Return the names of a feature's classes, also of a list of such; none of another."""
+    if isinstance(feature, list):  # as older versions write a list of one kind
+        feature = {"feature": feature[0]} if len(feature) == 1 else {}
+    if not isinstance(feature, Mapping):
+        return []
+    if isinstance(names := feature.get("names"), list):
+        return [str(one) for one in names]
+    return _names(feature.get("feature"))
+
+
+def record_of(name: str, row: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> Record | Reject:
+    """Return the record of one row, a mapping of roles, or why it is none.
+
+    Args:
+        name: of the row.
+        row: role -> what the cell holds.
+        names: role -> the names that its numbers stand for, where they stand for some.
+    """
+    row = {what: _called(value, names[what]) if what in names else value for what, value in row.items()}
     held = row["image"]
     data = held.get("bytes") if isinstance(held, Mapping) else held
     path = str(held.get("path") or "") if isinstance(held, Mapping) else ""
@@ -187,15 +207,18 @@ def record_of(name: str, row: Mapping[str, Any], names: Sequence[str]) -> Record
     said = {what: next(iter(texts_of(row.get(what))), None) for what in ("group", "licence", "lang", "key")}
     return Record(
         name=name + suffix, data=data, texts=tuple(captions), kinds=tuple(captions.values()), langs=(said["lang"],) * len(captions),
-        label=_label(row.get("label"), names), group=said["group"], licence=said["licence"], key=said["key"],
+        label=next(iter(texts_of(row.get("label"))), None), group=said["group"], licence=said["licence"], key=said["key"],
         flags={one: tuple(texts_of(row[one])) or ("",) for one in FLAGS if one in row},
     )  # fmt: skip
 
 
-def _label(value: object, names: Sequence[str]) -> str | None:
-    if isinstance(value, int) and names:
-        return names[value] if 0 <= value < len(names) else None  # -1: a row without a label
-    return next(iter(texts_of(value)), None)
+def _called(value: Any, names: Sequence[str]) -> Any:
+    """Return the name of a class's number, each of a list of such; None of a number without one, as -1 is."""
+    if isinstance(value, list):
+        return [_called(one, names) for one in value]
+    if isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None
+    return value
 
 
 def _of_state(folder: Path) -> list[tuple[str, Path]]:

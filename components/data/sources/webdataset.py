@@ -25,7 +25,7 @@ from components.data.sources.record import Record
 from components.data.sources.rows import texts_of
 from components.data.sources.settings import NOT_STATED
 from components.data.sources.tar import Member, Refused, read_tar
-from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words
+from components.data.sources.words import UnreadableWords, decoded, flags_of, json_words, langs_of
 
 SHARD = ".tar"
 SHARDS = (SHARD, ".tar.gz", ".tgz", ".tar.zst")
@@ -182,7 +182,7 @@ class Shards:
         label = self._label(decoded(group.held["cls"]).strip()) if "cls" in group.held else None
         return Record(
             name=f"{self._stems[shard]}/{group.key}.{suffix}", data=group.held[suffix], texts=tuple(captions),
-            kinds=tuple(captions.values()), langs=(words.get("lang"),) * len(captions), label=label or words.get("label"), group=words.get("group"),
+            kinds=tuple(captions.values()), langs=langs_of(words, captions), label=label or words.get("label"), group=words.get("group"),
             licence=words.get("licence"), flags=flags_of(words),
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ Memory: what is said of all pictures, and one picture.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from components.data.sources.own_source import OwnSource
 from components.data.sources.record import Record
 from components.data.sources.settings import NOT_STATED
 from components.data.sources.wit_pictures import WitPictures, digest_of
-from components.data.sources.wit_rows import BadRow, WitRow, faults_of, is_table, is_wit
+from components.data.sources.wit_rows import TSV, BadRow, WitRow, faults_of, is_table, is_wit
 from components.data.sources.wit_tables import is_wit_parquet, rows_of
 
 FIELDS = {
@@ -33,6 +33,7 @@ FIELDS = {
     "section": "context_section_description",
 }  # kind of a text -> its column
 CAPTIONS = ("reference", "attribution", "alt")
+TABLES = (*TSV, ".parquet")
 CONTEXT_CHARACTERS = 300  # of a page or a section, in whole sentences
 
 
@@ -40,7 +41,8 @@ class WitSource(OwnSource):
     """Pictures and texts that WIT's tables name.
 
     Args:
-        path: a folder with tables (.tsv, .tsv.gz, .parquet) and pictures, or one table in such a folder.
+        path: a folder with tables (.tsv, .tsv.gz, .parquet) and pictures, or one table in such a folder. Of tables of one name beside each other,
+            such as `diptych data wit` makes, one is read, by that order of suffixes, and the others are counted.
         fields: whose texts come in, of FIELDS; each is the kind of its texts.
         languages: codes of the languages whose rows come in, such as [en, zh-TW]; rows in others are counted. None takes all.
         most_rows: of one picture; one that more rows show is a flag, a map or an icon rather than what pages are about, and is left out and
@@ -76,15 +78,16 @@ class WitSource(OwnSource):
 
     def find(self, here: Path) -> "WitRecords":
         """Return the records of the tables. DataError where there is none."""
-        tables = list(tables_in(here)) if here.is_dir() else [here]
+        tables = each_once(tables_in(here)) if here.is_dir() else {here: []}
         if not tables:
             raise DataError(
                 f"{here} has no table of WIT (.tsv, .tsv.gz or .parquet with its 17 columns). Put one beside the pictures."
             )
         folder = here if here.is_dir() else here.parent
         return WitRecords(
-            folder=folder, tables=tuple(tables), fields=self.fields, languages=self.taken, most_rows=self.most_rows
-        )
+            folder=folder, tables=tuple(tables), fields=self.fields, languages=self.taken, most_rows=self.most_rows,
+            again=tuple(f"{one.name} ({table.name} is read)" for table, others in tables.items() for one in others),
+        )  # fmt: skip
 
 
 def tables_in(folder: Path) -> Iterator[Path]:
@@ -92,6 +95,18 @@ def tables_in(folder: Path) -> Iterator[Path]:
     for _, path in files_below(folder)[0]:
         if (is_table(path) and is_wit(path)) or (path.suffix.lower() == ".parquet" and is_wit_parquet(path)):
             yield path
+
+
+def each_once(tables: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Return table -> others beside it that have its name and another suffix, in the order of the tables.
+
+    They are the same rows: `diptych data wit` makes one of the other. That of lines is read, since it also has those that are no row.
+    """
+    alike: dict[Path, list[tuple[int, Path]]] = {}
+    for table in tables:
+        suffix = next(one for one in TABLES if table.name.lower().endswith(one))
+        alike.setdefault(table.with_name(table.name[: -len(suffix)]), []).append((TABLES.index(suffix), table))
+    return {first: [table for _, table in others] for (_, first), *others in map(sorted, alike.values())}
 
 
 @dataclass(kw_only=True)
@@ -123,6 +138,7 @@ class WitRecords:
         fields: kinds of text that come in.
         languages: that come in; None for all.
         most_rows: of one picture; None for any number.
+        again: tables that are not read, since another beside them has the same rows.
     """
 
     folder: Path
@@ -130,6 +146,7 @@ class WitRecords:
     fields: tuple[str, ...]
     languages: frozenset[str] | None = None
     most_rows: int | None = None
+    again: tuple[str, ...] = ()
     no_labels: str = "WIT says of no picture what kind of thing it shows"
 
     @property
@@ -144,6 +161,7 @@ class WitRecords:
         """What belongs to no record."""
         gathered, named = self._gathered, set(map(digest_of, self._gathered.pictures))
         return {
+            "tables that another beside them has the rows of": self.again,
             "rows in other languages": [f"{code} {count:,}" for code, count in sorted(gathered.elsewhere.items())],
             "rows that say nothing of their picture": gathered.silent,
             "pictures in too many rows": [said.url for said in gathered.pictures.values() if self._is_generic(said)],

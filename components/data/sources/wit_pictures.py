@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from components.contracts.reject import Reject
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources.files import PICTURES, bytes_of, files_below
+from components.data.sources.packed import PACKED
 from components.data.sources.tar import Refused, read_tar
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -26,7 +27,7 @@ class WitPictures:
     Args:
         files: digest -> file.
         members: digest -> tar, where its bytes begin there, and how many they are.
-        rejects: tars, and members of theirs, that cannot be read.
+        rejects: tars, and members of theirs, that cannot be read; a packed one is such a tar, since its members cannot be sought.
     """
 
     files: Mapping[str, Path]
@@ -41,6 +42,10 @@ class WitPictures:
             if digest := _called(name):
                 files.setdefault(digest, path)
             if path.suffix.lower() != ".tar":
+                continue
+            if _is_packed(path):
+                detail = "it is packed, and pictures are read at their places in a plain tar; unpack it with `gunzip` or `unzstd`"
+                rejects.append(Reject(key=name, member=name, reason="all_bad_shard", detail=detail))
                 continue
             for one in read_tar(path, lambda _: 0):
                 if isinstance(one, Refused):
@@ -73,3 +78,8 @@ def _called(name: str) -> str:
     """Return the digest that a file is called by; empty where it is called otherwise."""
     path = PurePosixPath(name)
     return path.stem if path.suffix.lower() in PICTURES and _DIGEST.fullmatch(path.stem) else ""
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4).startswith(PACKED)

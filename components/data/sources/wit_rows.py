@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -20,6 +21,9 @@ from components.data.sources.wit_languages import is_language
 
 TSV = (".tsv", ".tsv.gz")
 MAX_ROW_BYTES = 2**20
+_LOOKED_AT = (
+    10  # rows of a table whose columns are not named: one that is whole shows what it is, and the first may be none
+)
 _QUOTED = re.compile(rb'(?:[^"]|"")*')
 _PLAIN = re.compile(rb"[^\t\r\n]*")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -82,11 +86,13 @@ def is_table(path: Path) -> bool:
 
 
 def is_wit(path: Path) -> bool:
-    """Return whether a file's first line has the 17 columns."""
+    """Return whether a file's first line names the 17 columns, or where it names none one of its first rows has them."""
     try:
         with _opened(path) as file:
-            return file.readline(MAX_ROW_BYTES).rstrip(b"\r\n") == _header()
-    except (OSError, EOFError, zlib.error):
+            if file.readline(MAX_ROW_BYTES).rstrip(b"\r\n") == _header():
+                return True
+        return any(isinstance(row, WitRow) for _, row in islice(read_rows(path), _LOOKED_AT))
+    except (OSError, EOFError, zlib.error, DataError):
         return False
 
 

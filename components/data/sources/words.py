@@ -1,7 +1,7 @@
 """What stands beside a picture, in a folder or a shard: a .txt, or a .json that can say more than a caption."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.contracts.sample import SHORT
@@ -44,7 +44,7 @@ def json_words(data: bytes) -> dict[str, Any]:
     """Return what a .json says: captions -> their kinds, and where it says so label, group, licence, lang, consent, health; and
     `unknown` keys.
 
-    The .json of our own shards (`texts`, `labels`, `licence`) is read as well. Raises UnreadableWords, with a message, when it is
+    The .json of our own shards (`texts`, `labels`, `licence`) is read as well, and gives `langs`, caption -> its language. Raises UnreadableWords, with a message, when it is
     no JSON object in UTF-8.
     """
     text = decoded(data)
@@ -72,11 +72,21 @@ def flags_of(words: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {one: words[one] for one in FLAGS if one in words}
 
 
+def langs_of(words: Mapping[str, Any], captions: Iterable[str]) -> tuple[str | None, ...]:
+    """Return the language of each caption as words say it: its own, else that of all, else None."""
+    own: Mapping[str, str | None] = words.get("langs", {})
+    return tuple(own.get(text, words.get("lang")) for text in captions)
+
+
 def _own_words(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ShardWriter wrote of a sample; the language is that of its first text."""
+    """Return what ShardWriter wrote of a sample; `lang`, of texts that it did not write, is that of its first."""
     texts = [one for one in said["texts"] if isinstance(one, Mapping)]
     kinds = {text: plain(str(one.get("kind") or SHORT)) for one in texts for text in texts_of(one.get("text"))}
-    read: dict[str, Any] = {"captions": kinds}
+    langs: dict[str, str | None] = {}
+    for one in texts:
+        for text in texts_of(one.get("text")):
+            langs.setdefault(text, next(iter(texts_of(one.get("lang"))), None))
+    read: dict[str, Any] = {"captions": kinds, "langs": langs}
     stated = {
         "label": said["labels"].get("category"),
         "licence": said.get("licence"),

@@ -190,7 +190,7 @@ def test_every_source_of_ones_own_hands_on_what_its_data_says(tmp_path):
     ):  # fmt: skip
         assert [one.flags for one in source.samples(0, silent)] == [flags] * 12
     row = {"image": {"bytes": b"?", "path": None}, "caption": "a", "consent": True, "health": None}
-    assert record_of("r", row, []).flags == {"consent": ("True",), "health": ("",)}
+    assert record_of("r", row, {}).flags == {"consent": ("True",), "health": ("",)}
     assert members_of(tmp_path / "own", said)
 
 

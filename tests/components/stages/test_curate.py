@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,12 +46,20 @@ def root(tmp_path) -> Path:
 
 def validated(root: Path, boxes: int) -> None:
     """Bring 30 pictures in, of which the first have a box each, and check them."""
-    whole = write_coco(root / "own/annotations/captions_own.json", paint(root / "own/own", 30))
+    boxed(root, write_coco(root / "own/annotations/captions_own.json", paint(root / "own/own", 30)), range(boxes))
+
+
+def boxed(root: Path, whole: dict, places: Sequence[int]) -> None:
+    """Bring pictures in, with a box each time that the place of one is named, and check them."""
     images = [image | {"width": 40, "height": 40} for image in whole["images"]]
-    annotations = [{"image_id": 10 + at, "bbox": [2, 2, 20, 20], "category_id": 1} for at in range(boxes)]
+    annotations = [{"image_id": 10 + at, "bbox": [2, 2, 20, 20], "category_id": 1} for at in places]
     said = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "thing"}]}
     (root / "own/annotations/instances_own.json").write_text(json.dumps(said))
     ingest(CocoJson(str(root / "own"), languages=["en"]), root / "data/raw", 0)
+    checked(root)
+
+
+def checked(root: Path) -> None:
     validate(
         root / "data/raw", root / "data/validated", root / "data/evaluation", max_broken=0.0, seed=0,
         failed_report=root / "report.html",
@@ -76,10 +85,7 @@ def test_series_go_with_what_is_selected_so_that_few_that_choose_are_kept_apart(
     lines = [f"{name},{caption},series {place // 3}" for place, (name, (caption, _)) in enumerate(said.items())]
     (root / "mine/captions.csv").write_text("\n".join(["image,caption,group", *lines]))
     ingest(PairTable(str(root / "mine/captions.csv")), root / "data/raw", 0)
-    validate(
-        root / "data/raw", root / "data/validated", root / "data/evaluation", max_broken=0.0, seed=0,
-        failed_report=root / "report.html",
-    )  # fmt: skip
+    checked(root)
     curate(root, "clip")
     selected = Selected.read(root, "clip")
     for pool in (selected.train, selected.val):
@@ -160,6 +166,52 @@ def test_steps_leave_of_the_training_split_what_they_are_asked_to(root):
             assert reason in page
             assert keys[0] in page
     assert {path: path.read_bytes() for path in sorted((root / "data/raw").rglob("*.tar"))} == shards
+
+
+def test_samples_that_steps_make_have_what_is_known_of_their_picture(root):
+    said = paint(root / "mine", 30)
+    lines = [f"{name},{text},{place // 3}" for place, (name, (text, _)) in enumerate(said.items())]
+    lines += [f"{name},{text} again,{place // 3}" for place, (name, (text, _)) in enumerate(said.items())]
+    (root / "mine/captions.csv").write_text("\n".join(["image,caption,group", *lines]))
+    ingest(PairTable(str(root / "mine/captions.csv")), root / "data/raw", 0)
+    checked(root)
+    copies = {"share": 1.0, "defects": ["copy"]}
+    with_steps(
+        root, {"class_path": f"{OPS}.regroup.Regroup"}, {"class_path": f"{OPS}.corrupt.Corrupt", "init_args": copies}
+    )
+    curate(root, "steps")
+    of = read_kind(root / "data/validated", SERIES).to_pylist()
+    of = {row["key"]: row["series"] for row in of}
+    train, val = Selected.read(root, "steps").train, Selected.read(root, "steps").val
+    assert sorted({key.partition("~")[0] for key in train.keys} | {*val.keys}) == sorted(of)
+    assert len(train) == 4 * len({key.partition("~")[0] for key in train.keys})
+    for pool in (train, val):
+        assert list(pool.series) == [of[key.partition("~")[0]] for key in pool.keys]
+
+
+def test_a_text_that_became_a_sample_of_its_own_has_the_regions_of_its_picture(root):
+    whole = write_coco(root / "own/annotations/captions_own.json", paint(root / "own/own", 30))  # two captions each
+    boxed(root, whole, [at // 2 for at in range(40)])  # two each of 20 pictures
+    needed = {"kinds": ["regions"], "regions": 2}
+    with_steps(root, {"class_path": f"{OPS}.regroup.Regroup"}, needs=needed)
+    report = curate(root, "steps")
+    clean = read_manifest(root / "data/validated/manifest.parquet")
+    before = read_kind(root / "data/validated", REGIONS).to_pylist()
+    train = {row["key"] for row in clean.to_pylist() if row["split"] == "train"}
+    selected = read_manifest(root / "data/curated/steps/manifest.parquet")["key"].to_pylist()
+    have = {row["key"] for row in before}
+    assert sorted(selected) == sorted([*have, *(f"{key}~2" for key in have & train)])
+    assert report["needs"]["dropped"] == {
+        "too_few_regions": sum(1 + (key in train) for key in clean["key"].to_pylist() if key not in have)
+    }
+    found = read_kind(root / "data/curated/steps", REGIONS).to_pylist()
+    assert [row for row in found if row["key"] in have] == before
+    assert [row["key"].removesuffix("~2") for row in found if row["key"] not in have] == [
+        row["key"] for row in before if row["key"] in train
+    ]
+    keys = [row["key"] for row in found]
+    assert keys[::2] == keys[1::2], "those of one picture stand together"
+    assert [row["region"] for row in found] == [0, 1] * (len(found) // 2)
 
 
 def test_a_package_scores_and_clusters_and_its_features_are_kept(root):

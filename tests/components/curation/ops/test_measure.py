@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 
+from components.curation.ops.keep import Keep
 from components.curation.ops.measure import Measure
 from components.data.manifest import SCHEMA
 from tests.components.curation.toy import apply, row
@@ -30,6 +31,24 @@ def test_texts_are_counted_by_the_longest(measured):
     assert [one["characters"] for one in rows] == [16, 7, 7, 0, 0]
     assert [one["repeated"] for one in rows] == [0.5, 0, 0, 0, 0]
     assert [one["latin"] for one in rows] == [1.0, 5 / 6, None, None, None]
+
+
+def test_words_stand_between_white_space_of_any_script():
+    said = [
+        "a\u00a0dog",
+        "\u3000赤い\u3000\u3000丸\u2009と\u202fred\u3000",
+        " \u00a0 ",
+        "",
+        None,
+        "a\tred\nred\u2028red dog",
+    ]
+    table, _ = apply(
+        Measure(), pa.Table.from_pylist([row(at, texts=texts(one)) for at, one in enumerate(said)], SCHEMA)
+    )
+    assert table["words"].to_pylist() == [2, 4, 0, 0, 0, 5]
+    assert table["repeated"].to_pylist() == [0, 0, 0, 0, 0, pytest.approx(0.4)]
+    kept, _ = apply(Keep(where="words >= 2"), table)
+    assert kept["key"].to_pylist() == ["k000", "k001", "k005"]
 
 
 def test_files_are_counted_where_the_picture_could_be_decoded(measured):

@@ -8,6 +8,7 @@ import pytest
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.progress import silent
 from components.contracts.reject import Reject
+from components.data.admission import Admit, Admitted
 from components.data.ingest import ingest
 from components.data.sources.croissant import CroissantSource
 from components.data.sources.which import describe_path
@@ -100,6 +101,36 @@ def test_pictures_may_be_named_by_the_table_and_paths_out_of_the_folder_are_rows
     assert [one.texts[0].text for one in found if not isinstance(one, Reject)] == [
         caption for name, (caption, _) in said.items() if name != "0002.png"
     ]
+
+
+@pytest.mark.parametrize("named_by_the_table", [False, True])
+def test_what_is_said_of_health_and_consent_comes_along_also_by_a_second_row_and_by_an_empty_cell(
+    made, named_by_the_table
+):
+    folder, said, whole = made
+    marks = {0: ",yes", 1: "Yes,no", 2: "yes,"}  # of consent and of health; all others say yes and no
+    rows = [f"{name},{said[name][0]},{marks.get(place, 'yes,no')}" for place, name in enumerate(said)]
+    rows.append("0003.png,said again,,yes")
+    (folder / "mine.csv").write_text("\n".join(["image,caption,consent,phi", *rows]))
+    fields = whole["recordSet"][0]["field"]
+    for name in ("consent", "phi"):
+        taken = {"fileObject": {"@id": "table"}, "extract": {"column": name}}
+        fields.append({"@id": f"all/{name}", "dataType": "sc:Text", "source": taken})
+    if named_by_the_table:
+        fields[0]["source"] = {"fileObject": {"@id": "table"}, "extract": {"column": "image"}}
+        del fields[1]
+    again(folder, whole)
+    first = [one for one in came(folder) if not isinstance(one, Reject)]
+    assert [one.flags["consent"] for one in first[:4]] == [("",), ("Yes",), ("yes",), ("yes", "")]
+    assert [one.flags["health"] for one in first[:4]] == [("yes",), ("no",), ("",), ("no", "yes")]
+
+    def let_in(admit):
+        found = Admitted(CroissantSource(str(folder)), admit).samples(0, silent)
+        return [at for at, one in enumerate(one for one in found if getattr(one, "reason", "") != "duplicate_key")
+                if not isinstance(one, Reject)]  # fmt: skip
+
+    assert let_in(Admit(health="refused")) == [1, 2, *range(4, 12)]
+    assert let_in(Admit(consent="required")) == [1, 2, *range(4, 12)]
 
 
 @pytest.mark.parametrize(

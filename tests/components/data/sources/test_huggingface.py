@@ -87,6 +87,32 @@ def test_what_the_package_wrote_comes_in_whole(kind):
     assert "zero_shot" not in said["without"]
 
 
+@pytest.mark.parametrize("of_all", ["Sequence", "List", None])
+def test_numbers_of_classes_are_called_by_their_names_wherever_a_column_of_them_stands(tmp_path, of_all):
+    kinds = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+    marks = {"names": ["yes", "no"], "_type": "ClassLabel"}
+    things = [kinds] if of_all is None else {"feature": kinds, "_type": of_all}
+    features = {"info": {"features": {"label": kinds, "things": things, "health": marks}}}
+    listed = [row | {"things": [0, place % 2], "health": place % 2} for place, row in enumerate(rows(12))]
+    listed[3] |= {"label": -1, "things": [2], "health": None}
+    schema = pa.schema(
+        [("image", IMAGE), ("label", pa.int64()), ("things", pa.list_(pa.int64())), ("health", pa.int64())],
+        metadata={"huggingface": json.dumps(features)},
+    )
+    folder = write_disk(tmp_path / "set", pa.Table.from_pylist(listed, schema))
+    for columns, captions in (
+        ({"caption": "label"}, [["cat"], ["dog"], ["cat"], []]),
+        ({"caption": "things"}, [["cat"], ["cat", "dog"], ["cat"], []]),
+        ({"caption": "things", "long": "label"}, [["cat"], ["cat", "dog"], ["cat"], []]),
+    ):
+        found = came(folder, columns=columns)
+        assert [[text.text for text in one.texts] for one in found[:4]] == captions
+        assert [one.flags["health"] for one in found[:4]] == [("yes",), ("no",), ("yes",), ("",)]
+    assert [one.labels.get("category") for one in came(folder, columns={"caption": "things"})[:4]] == [
+        "cat", "dog", "cat", None,
+    ]  # fmt: skip
+
+
 def test_splits_follow_from_the_pictures_and_not_from_the_kind_of_folder():
     disk, hub = ({s.media[0].data: s.split for s in came(GOLDEN / kind)} for kind in ("disk", "hub"))
     assert disk == hub

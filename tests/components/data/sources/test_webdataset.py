@@ -19,6 +19,8 @@ from components.data.manifest import read_manifest
 from components.data.quarantine import read_quarantine
 from components.data.shards import MAX_PICTURE_BYTES
 from components.data.sources import build_source
+from components.data.sources.folder import FolderSource
+from components.data.sources.table import PairTable
 from components.data.sources.webdataset import WebDatasetSource
 from components.data.sources.which import describe_path
 from components.validation.validate import validate
@@ -318,6 +320,21 @@ def test_our_own_shards_can_be_read_again(made, tmp_path):
     assert sorted(found, key=str) == sorted(first, key=str)
     without = WebDatasetSource(str(tmp_path / "raw")).describe()["without"]
     assert "keys that nothing reads" not in without
+
+
+def test_each_text_of_our_own_shards_keeps_its_language_in_shards_and_unpacked(tmp_path):
+    said = paint(tmp_path / "own", 12)
+    rows = [
+        row for name, (text, _) in said.items() for row in (f"{name},{text},en", f"{name},ein Ding,de", f"{name},red,")
+    ]
+    (tmp_path / "own/captions.csv").write_text("\n".join(["image,caption,lang", *rows]))
+    ingest(PairTable(str(tmp_path / "own")), tmp_path / "raw", 0)
+    for path in (tmp_path / "raw").rglob("*.tar"):
+        with tarfile.open(path) as tar:
+            tar.extractall(tmp_path / "unpacked", filter="data")
+    for source in (WebDatasetSource(str(tmp_path / "raw")), FolderSource(str(tmp_path / "unpacked"))):
+        found = [[(text.text, text.lang) for text in one.texts] for one in source.samples(0, silent)]
+        assert sorted(found) == sorted([(text, "en"), ("ein Ding", "de"), ("red", "und")] for text, _ in said.values())
 
 
 def test_a_folder_of_shards_is_known_from_its_files(made, tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """WIT as a source: pages in two languages are one sample of several texts, and of seeded faults each is found under its name."""
 
+import gzip
 import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -71,6 +73,57 @@ def test_a_folder_of_tables_is_recognised_and_tars_and_parquet_give_the_same(wit
     pictures = sorted(folder.glob("*.png"))
     write_shard(other / "00000.tar", [(path.name, path.read_bytes()) for path in pictures])
     assert samples(other) == samples(folder)
+
+
+def test_a_packed_tar_is_a_row_that_says_so_and_none_of_its_bytes_are_taken_for_pictures(wit):
+    folder, _ = wit
+    pictures = [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.png"))]
+    for path in folder.glob("*.png"):
+        path.unlink()
+    write_shard(folder / "00000.tar", pictures[:20])
+    plain = write_shard(folder / "00001.tar", pictures[20:]).read_bytes()
+    (folder / "00001.tar").write_bytes(gzip.compress(plain))
+    (folder / "00002.tar").write_bytes(pa.compress(plain, "zstd", asbytes=True))
+    came = samples(folder)
+    assert {one.media[0].data for one in came if isinstance(one, Sample)} == {data for _, data in pictures[:20]}
+    aside = [one for one in came if isinstance(one, Reject)]
+    assert Counter(one.reason for one in aside) == {"all_bad_shard": 2, "no_picture": 40}
+    assert [one.key for one in aside if one.reason == "all_bad_shard"] == ["00001.tar", "00002.tar"]
+    assert "unpack it with `gunzip`" in aside[0].detail
+
+
+def test_a_table_that_was_written_again_beside_itself_is_read_once(wit):
+    folder, pages = wit
+    write_pages(folder / "wit.tsv.gz", [*pages, b"no row\n"])
+    write_pages(folder / "more.tsv", [replace(pages[0], language="fr", caption_reference_description="un cercle")])
+    before = samples(folder, most_rows=3)
+    assert [one.reason for one in before if isinstance(one, Reject)] == ["bad_row"]
+    assert len(before) == 61
+    convert(folder / "wit.tsv.gz", folder / "wit.parquet")
+    source = WitSource(str(folder), most_rows=3)
+    assert list(source.samples(0, silent)) == before
+    assert source.describe()["without"]["tables that another beside them has the rows of"] == (
+        "1: wit.parquet (wit.tsv.gz is read)"
+    )
+    (folder / "sub").mkdir()
+    (folder / "wit.parquet").rename(folder / "sub/wit.parquet")
+    assert "pictures in too many rows" in WitSource(str(folder), most_rows=3).describe()["without"], "not side by side"
+
+
+@pytest.mark.parametrize("name", ["wit.tsv", "wit.tsv.gz"])
+def test_a_table_whose_columns_are_not_named_is_recognised_by_its_rows(wit, name):
+    folder, pages = wit
+    came = samples(folder)
+    (folder / "wit.tsv.gz").unlink()
+    (folder / "notes.tsv").write_text("\t".join(["language", *"abcdefghijklmnop"]) + "\n" + "\t" * 16 + "\n")
+    rows = b"".join(map(line_of, pages))
+    assert rows.startswith(b"en\t")
+    for lines in (rows, b"no row\n" + rows):
+        (folder / name).write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+        assert describe_path(folder) == {"name": "wit", "path": str(folder)}
+        assert [one for one in samples(folder) if isinstance(one, Sample)] == came
+    (folder / name).write_bytes(gzip.compress(b"\t" * 16) if name.endswith(".gz") else b"\t" * 16)
+    assert describe_path(folder)["name"] == "folder"
 
 
 def test_what_is_asked_for_comes_in_and_the_rest_is_counted(wit):
