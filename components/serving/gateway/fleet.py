@@ -236,6 +236,8 @@ class Fleet:
     ) -> tuple[Version, T]:
         """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left, or has not what is asked for.
 
+        That nobody has it is said where all answered: whoever did not may have it.
+
         Args:
             name: as of `order`.
             question: what is asked of a version; RequestRefused is the client's own fault and final.
@@ -246,16 +248,20 @@ class Fleet:
         """
         tried: set[tuple[str, str]] = set()
         has_not: Refusal | None = None
+        silent: Version | None = None
         first = self.order(name)[0]
         clock = asyncio.get_running_loop().time
         until = clock() + self._deadline_s if until is None else until
         while True:
             left = [one for one in self.order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
             if not left:
-                raise has_not or Refusal(
+                if has_not is not None and silent is None:
+                    raise has_not
+                silent = silent or first
+                raise Refusal(
                     503,
                     "model_unavailable",
-                    f"{first.label} does not answer at the moment{self._mended(first)}. Try again.",
+                    f"{silent.label} does not answer at the moment{self._mended(silent)}. Try again.",
                     2.0,
                 )
             version = first if not tried and first in left else left[0]
@@ -271,12 +277,13 @@ class Fleet:
                     version.slow_until = time.monotonic() + SLOW_S
                 if len(left) == 1 or isinstance(err, asyncio.CancelledError):
                     raise  # the request's own time is over
+                silent = silent or version
             except Refusal as err:
                 if err.status != 404:
                     raise
                 has_not = has_not or err
             except (TransientError, ServerFailed):
-                version.slow_until = time.monotonic() + SLOW_S
+                version.slow_until, silent = time.monotonic() + SLOW_S, silent or version
                 await self.look()  # it may have been replaced while we asked
             else:
                 if same is not None:

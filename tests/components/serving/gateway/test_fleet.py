@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, TransientError
 from components.serving import Client
 from components.serving.canary import counted
 from components.serving.endpoint import read_endpoint, write_endpoint
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.fleet import MOST_COMPARING, Fleet
+from components.serving.gateway.refusal import Refusal
 from components.serving.process import running as running_processes
 from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.sweep import STUB
@@ -256,6 +257,37 @@ def test_a_shadow_is_asked_as_many_at_once_as_the_champion_was_up_to_a_few(root,
             return first, len(of_shadow)
 
     assert asyncio.run(scene()) == (asked, asked), "nor more while it has not answered"
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "told"),
+    [
+        ("has not", "fails", (503, "tiny@1 does not answer")),
+        ("fails", "has not", (503, "tiny@2 does not answer")),
+        ("hangs", "has not", (503, "tiny@2 does not answer")),
+        ("fails", "fails", (503, "tiny@2 does not answer")),
+        ("has not", "has not", (404, "tiny@2 has it not")),
+    ],
+)
+def test_that_nobody_has_it_is_said_where_all_answered(root, client, first, other, told):
+    shared(root, client, 1.0)
+    does = {"tiny@2": first, "tiny@1": other}
+
+    async def question(version):
+        match does[version.label]:
+            case "has not":
+                raise Refusal(404, "no_picture", f"{version.label} has it not")
+            case "fails":
+                raise TransientError("it is started again")
+        await asyncio.Event().wait()
+
+    async def scene():
+        async with Fleet(root, deadline_s=1.0) as fleet:
+            await fleet.ask(None, question)
+
+    with pytest.raises(Refusal, match=f"^{told[1]}") as refused:
+        asyncio.run(scene())
+    assert refused.value.status == told[0]
 
 
 def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
