@@ -13,7 +13,7 @@ from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import EXAMPLE, picture_of
-from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.refusal import Refusal, bad, told_of
 from components.serving.gateway.texts_in import checked_text
 from components.serving.indexes import PACKAGE, is_name
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
@@ -148,7 +148,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
 
 
 async def searcher_of(version: Version) -> Searcher:
-    """Return the index that a version brings along. Raises Refusal where it has none."""
+    """Return the index that a version brings along. Raises Refusal where it has none, or it cannot be read."""
     searcher = await version.index()
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
@@ -161,7 +161,7 @@ async def holding(fleet: Fleet, model: str, key: str, take: Callable[[Entry], Aw
     Args:
         take: is given what a version knows of the picture; where it raises Refusal, the next version is asked.
 
-    Raises Refusal where none has it: the first, or one that is not final for a client, such as of an index that cannot be opened.
+    Raises Refusal where none has it.
     """
     refused = []
     for version in fleet.order(model):
@@ -172,7 +172,7 @@ async def holding(fleet: Fleet, model: str, key: str, take: Callable[[Entry], Aw
             return version, await take(entry)
         except Refusal as err:
             refused.append(err)
-    raise next((one for one in refused if one.status != 404), refused[0])
+    raise told_of(refused)
 
 
 async def _index_of(version: Version, index: str) -> tuple[str, Searcher]:

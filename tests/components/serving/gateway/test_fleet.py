@@ -296,6 +296,39 @@ def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
         assert own.post("/v1/search", json={"query": "red"}).status_code == 200
 
 
+@pytest.mark.parametrize("file", ["search-2.db", "repository/image_retrieval/1/index.npy"])
+def test_an_index_that_cannot_be_read_is_said_of_its_version_and_another_is_searched(root, client, file, caplog):
+    shared(root, client, 1.0)
+    path = read_routes(root).beside[0].endpoint.repository.parent / file
+    kept = path.rename(root / "kept")
+    path.write_bytes(b"none")
+    try:
+        with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+            first, second = own.get("/v1/models").json()["data"]
+            assert (first["index"]["pictures"], first["index_fault"], len(first["indexes"])) == (3, None, 1)
+            assert (second["index"], second["indexes"]) == (None, [])
+            assert second["index_fault"].startswith("The index that tiny@2 brings along cannot be read (")
+            for asked in ({"query": "red"}, {"like": "key-red"}):
+                assert own.post("/v1/search", json=asked).json()["model"] == "tiny@1"
+                named = own.post("/v1/search", json={**asked, "model": "tiny@2"})
+                assert (named.status_code, named.json()["error"]["code"]) == (503, "index_unusable")
+                assert named.json()["error"]["message"] == second["index_fault"]
+            assert str(root) not in second["index_fault"]
+            vote = {"query": "red", "key": "key-red", "vote": "up"}
+            assert own.post("/v1/feedback", json={**vote, "model": "tiny@2"}).status_code == 503
+            assert own.post("/v1/feedback", json=vote).status_code == 200
+            assert own.post("/v1/feedback", json={**vote, "key": "nobody"}).status_code == 503, "the other may have it"
+            assert counted(own.get("/metrics").text)["tiny@2"].failed, "as whoever watches a canary has to know"
+            path.unlink()
+            kept.rename(path)
+            assert own.get("/v1/models").json()["data"][1]["index"]["pictures"] == 3
+    finally:
+        if kept.exists():
+            kept.rename(path)
+    (record,) = [one for one in caplog.records if one.name == "diptych.gateway"]
+    assert "remove it, and it is made again" in record.getMessage()
+
+
 def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, client):
     shared(root, client, 1.0)
     (beside,) = read_routes(root).beside
