@@ -4,6 +4,7 @@ The records on disk are the truth, so that a deploy needs to tell nobody, and an
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from components.serving.gateway.vectors import Vectors
 from components.serving.routes import FILE, Routes, read_routes
 from components.serving.search.searcher import Searcher
 
+LOG = logging.getLogger("diptych.gateway")
 LOOK_EVERY_S = 0.25
 LINGER_S = 30.0  # that a server which is replaced may still be answering
 GRACE_S = 1.0  # in which whoever has just chosen it asks it; Triton, told to end, waits for open connections
@@ -178,9 +180,16 @@ class Fleet:
         return time.time() > self._judged_until or all(its.vectors.are_open for its in self.versions)
 
     async def _follow(self) -> None:
+        said = ""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self.look()
+            try:
+                await self.look()
+                said = ""
+            except Exception as err:  # the next record may be a better one, and nobody else would follow it
+                if repr(err) != said:
+                    LOG.exception("The records of what is served cannot be followed, and what is served goes on")
+                said = repr(err)
 
     async def _close_later(self, version: Version) -> None:
         until = time.monotonic() + LINGER_S

@@ -21,7 +21,7 @@ import pytest
 from components.contracts.errors import ConfigError, TransientError
 from components.serving import Client
 from components.serving.canary import counted
-from components.serving.endpoint import read_endpoint, write_endpoint
+from components.serving.endpoint import read_endpoint, served_folder, write_endpoint
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.fleet import MOST_COMPARING, Fleet
 from components.serving.gateway.refusal import Refusal
@@ -31,6 +31,7 @@ from components.serving.sweep import STUB
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import by_server, running
+from tests.components.serving.records import drawn
 from tests.components.serving.tiny_package import make_package, write_manifest
 
 REPOSITORY = Path(__file__).parents[4]
@@ -408,6 +409,25 @@ def test_a_record_that_cannot_be_read_changes_nothing_that_is_served(root, clien
     time.sleep(0.6)
     assert said(client)["model"] == "tiny@1"
     write_endpoint(root, before)
+
+
+def test_records_are_followed_after_one_that_nobody_foresaw(tmp_path, caplog):
+    """Such as one that is nested more deeply than Python reads."""
+    served_folder(tmp_path).mkdir(parents=True)
+
+    async def scene():
+        async with asyncio.timeout(60), Fleet(tmp_path) as fleet:
+            (served_folder(tmp_path) / "server.json").write_text("[" * 1_000_000)
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+            write_endpoint(tmp_path, drawn(tmp_path, "one"))
+            while not fleet.versions:
+                await asyncio.sleep(0.01)
+            return fleet.versions[0].label
+
+    assert asyncio.run(scene()) == "drawn@one"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The records of what is served cannot be followed")
 
 
 def test_nothing_stands_beside_nothing(tmp_path):
