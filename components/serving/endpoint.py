@@ -3,14 +3,15 @@
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from components.contracts.errors import StaleArtifact
 from components.serving.process import ProcessId
 
 VERSION = 1
+T = TypeVar("T", "Endpoint", ProcessId)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,25 @@ class Endpoint:
     def from_json(cls, text: str) -> "Endpoint":
         """Read the text of server.json; ValueError, KeyError or TypeError when it is not one of this version."""
         values: dict[str, Any] = json.loads(text)
+        if not isinstance(values, dict):
+            raise TypeError(f"it is {type(values).__name__}, and no object with fields")
         if values.pop("version") != VERSION:
             raise ValueError("another version of diptych wrote it")
         values.setdefault(
             "space", values["package_digest"]
         )  # of a server of before, each package was a space of its own
         values |= {name: Path(values[name]) for name in ("repository", "log", "key_file")}
-        return cls(**values | {"process": ProcessId(**values["process"])})
+        return _typed(cls(**values | {"process": _typed(ProcessId(**values["process"]))}))
+
+
+def _typed(record: T) -> T:
+    """Return a record whose fields are of the types that it promises; TypeError where one is not, as whoever edits it by hand may leave it."""
+    for one in fields(record):
+        value = getattr(record, one.name)
+        assert isinstance(one.type, type)
+        if not isinstance(value, one.type):
+            raise TypeError(f"{one.name} is {type(value).__name__}, and must be {one.type.__name__}")
+    return record
 
 
 def served_folder(root: Path) -> Path:

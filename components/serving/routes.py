@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from components.contracts.errors import StaleArtifact
 from components.serving.endpoint import Endpoint, read_endpoint, served_folder
@@ -62,15 +63,7 @@ def read_routes(root: Path) -> Routes:
     main, path = read_endpoint(root), served_folder(root) / FILE
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
-        beside = tuple(
-            Beside(
-                endpoint=Endpoint.from_json(json.dumps(one["endpoint"])),
-                share=float(one["share"]),
-                shadow=bool(one["shadow"]),
-                until=one.get("until"),
-            )
-            for one in listed["beside"]
-        )
+        beside = tuple(_beside(one) for one in listed["beside"])
     except FileNotFoundError:
         beside = ()
     except (ValueError, KeyError, TypeError) as err:
@@ -80,6 +73,24 @@ def read_routes(root: Path) -> Routes:
         ) from err
     known = {main.instance} if main else set()
     return Routes(main=main, beside=tuple(one for one in beside if one.endpoint.instance not in known))
+
+
+def _beside(one: dict[str, Any]) -> Beside:
+    """Return a server of the record; ValueError, KeyError or TypeError where what is said of it is none."""
+    share, shadow, until = one["share"], one["shadow"], one.get("until")
+    if not _is_number(share):
+        raise TypeError(f"share is {share!r}, and must be a number from 0 to 1")
+    if not isinstance(shadow, bool):
+        raise TypeError(f"shadow is {shadow!r}, and must be true or false")
+    if not (until is None or _is_number(until)):
+        raise TypeError(f"until is {until!r}, and must be null or seconds since 1970")
+    return Beside(
+        endpoint=Endpoint.from_json(json.dumps(one["endpoint"])), share=float(share), shadow=shadow, until=until
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def write_beside(root: Path, beside: Sequence[Beside]) -> None:

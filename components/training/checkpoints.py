@@ -69,8 +69,10 @@ class Checkpoints:
     def keep(self, step: int) -> Path:
         """Give what lies aside its name, once it is on the disk; drop all but the one before it.
 
-        One of this step or a later one is damaged, or of a course that was left.
+        One of this step or a later one is damaged, or of a course that was left. The first of all begins a course, which never went back.
         """
+        if self.went_back(say=lambda _: None) == WentBack():
+            (self.folder / _BACK).unlink(missing_ok=True)
         with self.aside.open("rb") as written:
             os.fsync(written.fileno())
         named = self.folder / f"step-{step:09d}-{sha256_of(self.aside)}.ckpt"
@@ -113,13 +115,24 @@ class Checkpoints:
         partial.replace(self.folder / _BACK)
         _sync(self.folder)
 
-    def went_back(self) -> WentBack:
-        """Return how training went back last; without steps where it never did."""
+    def went_back(self, say: Callable[[str], None]) -> WentBack:
+        """Return how training went back last; without steps where it never did, or what did is gone: where it went back to a checkpoint, and none lies here.
+
+        `say` gets a sentence where the word that was left is damaged, and as good as none.
+        """
         try:
             said = json.loads((self.folder / _BACK).read_text(encoding="utf-8"))
+            left_out, tries = (frozenset(map(int, said[name])) for name in ("left_out", "tries"))
+            back = WentBack(to=str(said["to"]), left_out=left_out, tries=tries)
         except FileNotFoundError:
             return WentBack()
-        return WentBack(to=said["to"], left_out=frozenset(said["left_out"]), tries=frozenset(said["tries"]))
+        except (ValueError, KeyError, TypeError) as err:
+            say(
+                f"damaged, and left out: {_BACK} ({type(err).__name__}); steps that led to where training went back are not left out, "
+                "unless the checkpoint knows of them"
+            )
+            return WentBack()
+        return back if self._named() or not back.to else WentBack()
 
     def _named(self) -> list[Path]:
         """Return the files, newest first."""
@@ -134,7 +147,8 @@ def check_fits(path: Path, module: nn.Module) -> None:
     if differing:
         raise ConfigError(
             f"{path} is of another model: {'; '.join(differing)}. What fits would be trained on beside weights that were just "
-            "drawn. Give the recipe the sizes it was trained with, or remove the file to begin anew."
+            f"drawn. Give the recipe the sizes it was trained with, or remove step-*.ckpt and {_BACK}, where there is one, from {path.parent} to "
+            "begin anew."
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,8 +10,7 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
-from torch.distributed import is_torchelastic_launched
-from torch.distributed.distributed_c10d import _set_pg_timeout  # torch has no public name for it
+from torch.distributed import distributed_c10d, is_torchelastic_launched
 
 from components.contracts.errors import CapabilityError, TransientError
 from components.training.compiled import check_compiler
@@ -39,9 +39,24 @@ def ranks(timeout_s: float, sharding: Sharding | None = None) -> dict[str, Any]:
     world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     waits = timedelta(seconds=timeout_s)
     if dist.is_initialized():  # since an earlier training of this process: Lightning takes that group, with its timeout
-        _set_pg_timeout(waits)
+        _wait(waits)
     strategy = Sharded(sharding, timeout=waits) if sharding else L.pytorch.strategies.DDPStrategy(timeout=waits)
     return {"devices": here, "num_nodes": world // here, "strategy": strategy}
+
+
+def _wait(at_most: timedelta) -> None:
+    """Give the ranks of the process group that there is another timeout; warns where this torch has no such way, and the earlier one stays."""
+    set_timeout = getattr(
+        distributed_c10d, "_set_pg_timeout", None
+    )  # no public name does it, and another torch may drop it
+    if set_timeout is None:
+        warnings.warn(
+            f"guards.rank_timeout_s of {at_most.total_seconds():g} s is not heeded: torch {torch.__version__} does not change the timeout of a "
+            "process group, so that of this process's first training stays. Train in a process of its own, or with torch 2.12.",
+            stacklevel=3,
+        )
+        return
+    set_timeout(at_most)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def train(
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 7% more samples/s on a CPU
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its tips are for people who call it by hand
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
-    back = checkpoints.went_back()
+    back = checkpoints.went_back(say=partial(print, flush=True))
     tries.steps.update(back.tries)
     while True:
         start = checkpoints.newest(say=partial(print, flush=True))

@@ -19,6 +19,7 @@ from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.search import holding
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.texts_in import checked_text
+from components.serving.search.entry import Entry
 
 FILE = "feedback.jsonl"
 MOST_CHARACTERS = 1_000  # of a query that is kept; with it a line is one write
@@ -53,7 +54,7 @@ async def feedback(request: Request, body: Feedback) -> Response:
     """Keep it; 404 for a picture that is not in the index."""
     checked_text(body.query, "query")
     fleet: Fleet = request.app.state.fleet
-    version, _ = await holding(fleet, body.model, body.key)
+    version, _ = await holding(fleet, body.model, body.key, _known)
     append(
         request.app.state.settings,
         {
@@ -62,6 +63,11 @@ async def feedback(request: Request, body: Feedback) -> Response:
         },
     )  # fmt: skip
     return as_json({"kept": True})
+
+
+async def _known(entry: Entry) -> Entry:
+    """Return what is known of a picture: that it is in the index is enough for a thumb."""
+    return entry
 
 
 def feedback_file(root: Path) -> Path:

@@ -4,6 +4,7 @@ The records on disk are the truth, so that a deploy needs to tell nobody, and an
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -16,14 +17,15 @@ from components.serving.endpoint import Endpoint, served_folder
 from components.serving.errors import RequestRefused, ServerFailed
 from components.serving.gateway.alone import Alone
 from components.serving.gateway.metrics import SHADOWED, VERSION_SECONDS, VERSION_SQUARES, VERSIONS
-from components.serving.gateway.opened import Opened, OwnIndexes
-from components.serving.gateway.refusal import Refusal
+from components.serving.gateway.opened import IndexUnusable, OwnIndexes, PackagedIndex
+from components.serving.gateway.refusal import Refusal, told_of
 from components.serving.gateway.room import Room
 from components.serving.gateway.upstream import Upstream
 from components.serving.gateway.vectors import Vectors
 from components.serving.routes import FILE, Routes, read_routes
 from components.serving.search.searcher import Searcher
 
+LOG = logging.getLogger("diptych.gateway")
 LOOK_EVERY_S = 0.25
 LINGER_S = 30.0  # that a server which is replaced may still be answering
 GRACE_S = 1.0  # in which whoever has just chosen it asks it; Triton, told to end, waits for open connections
@@ -61,12 +63,12 @@ class Version:
     asking: int = 0
     comparing: int = 0
     slow_until: float = float("-inf")
-    _index: Opened = field(init=False)
+    _index: PackagedIndex = field(init=False)
     _own: OwnIndexes = field(init=False)
 
     def __post_init__(self) -> None:
         repository, root = self.endpoint.repository, self.root
-        self._index = Opened(lambda: Searcher.open(repository, root))
+        self._index = PackagedIndex(repository, root)
         self._own = OwnIndexes(root, self.endpoint.space)
 
     @property
@@ -80,8 +82,13 @@ class Version:
         return self.label.partition("@")[0]
 
     async def index(self) -> Searcher | None:
-        """Return its index, opened once for all who ask, and again where that went wrong; None where it has none."""
-        return await self._index.get()
+        """Return its index, opened once for all who ask, and again where that went wrong; None where it has none. Raises IndexUnusable."""
+        return await self._index.get(self.label)
+
+    async def counted(self, searcher: Searcher) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+        """Return `facets` and `languages` of its index's catalogue. Raises IndexUnusable."""
+        with self._index.read(self.label):
+            return await self.searching.call(lambda: (searcher.catalogue.facets(), searcher.catalogue.languages()))
 
     async def own(self, name: str) -> tuple[str, Searcher] | None:
         """Return an index of one's own, and the space of its vectors; None where there is none of that name that this version can search. Raises Refusal."""
@@ -173,9 +180,16 @@ class Fleet:
         return time.time() > self._judged_until or all(its.vectors.are_open for its in self.versions)
 
     async def _follow(self) -> None:
+        said = ""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self.look()
+            try:
+                await self.look()
+                said = ""
+            except Exception as err:  # the next record may be a better one, and nobody else would follow it
+                if repr(err) != said:
+                    LOG.exception("The records of what is served cannot be followed, and what is served goes on")
+                said = repr(err)
 
     async def _close_later(self, version: Version) -> None:
         until = time.monotonic() + LINGER_S
@@ -234,7 +248,9 @@ class Fleet:
         same: Callable[[T, T], bool] | None = None,
         until: float | None = None,
     ) -> tuple[Version, T]:
-        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left, or has not what is asked for.
+        """Return who answered, and the answer; another is asked where the first does not answer, or not in half of the time that is left, or has not what is asked for, or cannot read its index.
+
+        That nobody has it is said where all answered: whoever did not may have it.
 
         Args:
             name: as of `order`.
@@ -245,17 +261,21 @@ class Fleet:
         Raises Refusal.
         """
         tried: set[tuple[str, str]] = set()
-        has_not: Refusal | None = None
+        refused: list[Refusal] = []
+        silent: Version | None = None
         first = self.order(name)[0]
         clock = asyncio.get_running_loop().time
         until = clock() + self._deadline_s if until is None else until
         while True:
             left = [one for one in self.order(name) if (one.endpoint.instance, one.endpoint.http) not in tried]
             if not left:
-                raise has_not or Refusal(
+                if refused and silent is None:
+                    raise told_of(refused)
+                silent = silent or first
+                raise Refusal(
                     503,
                     "model_unavailable",
-                    f"{first.label} does not answer at the moment{self._mended(first)}. Try again.",
+                    f"{silent.label} does not answer at the moment{self._mended(silent)}. Try again.",
                     2.0,
                 )
             version = first if not tried and first in left else left[0]
@@ -271,12 +291,13 @@ class Fleet:
                     version.slow_until = time.monotonic() + SLOW_S
                 if len(left) == 1 or isinstance(err, asyncio.CancelledError):
                     raise  # the request's own time is over
+                silent = silent or version
             except Refusal as err:
-                if err.status != 404:
+                if err.status != 404 and not isinstance(err, IndexUnusable):
                     raise
-                has_not = has_not or err
+                refused.append(err)
             except (TransientError, ServerFailed):
-                version.slow_until = time.monotonic() + SLOW_S
+                version.slow_until, silent = time.monotonic() + SLOW_S, silent or version
                 await self.look()  # it may have been replaced while we asked
             else:
                 if same is not None:
@@ -328,6 +349,8 @@ async def _timed(version: Version, question: Callable[[Version], Awaitable[T]], 
         answer = await question(version)
         outcome = "answered"
         return answer
+    except IndexUnusable:
+        raise
     except (RequestRefused, Refusal):
         outcome = "refused"
         raise

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from components.contracts.errors import StaleArtifact
 from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.fleet import Fleet, Version
+from components.serving.gateway.opened import IndexUnusable
 from components.serving.indexes import PACKAGE, borrowed, names
 from components.serving.search.own import size_of
 
@@ -50,6 +51,7 @@ class Line(Answer):
     )
     since: str
     index: PackageIndex | None
+    index_fault: str | None = Field(description="Why the pictures that it brings along cannot be searched.")
     indexes: list[NamedIndex]
 
 
@@ -64,7 +66,7 @@ class Lines(Answer):
                     "data": [{
                         "id": "clip@3", "object": "model", "owned_by": "diptych", "space": SPACE, "alias": "champion", "share": 1.0, "shadow": False, "vectors": "worker",
                         "since": "2026-11-27T09:30:00+00:00",
-                        "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}},
+                        "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}}, "index_fault": None,
                         "indexes": [{"name": PACKAGE, "space": SPACE, "pictures": 5486, "width": 128, "by": "words and pictures"}],
                     }],
                 }
@@ -88,18 +90,20 @@ async def models(request: Request) -> Response:
 
 
 async def _line(version: Version, at: int) -> dict[str, Any]:
-    searcher = await version.index()
-    index = None
-    if searcher is not None:
-        catalogue = searcher.catalogue
-        filters, languages = await version.searching.call(lambda: (catalogue.facets(), catalogue.languages()))
-        index = {
-            "pictures": len(searcher), "width": searcher.vectors.width, "filters": filters, "languages": languages,
-        }  # fmt: skip
+    searcher, index, fault = None, None, None
+    try:
+        searcher = await version.index()
+        if searcher is not None:
+            filters, languages = await version.counted(searcher)
+            index = {
+                "pictures": len(searcher), "width": searcher.vectors.width, "filters": filters, "languages": languages,
+            }  # fmt: skip
+    except IndexUnusable as err:
+        searcher, fault = None, err.message
     return {
         "id": version.label, "object": "model", "owned_by": "diptych", "space": version.endpoint.space,
         "alias": "champion" if at == 0 else "challenger" if at == 1 else None, "share": version.share, "shadow": version.shadow, "vectors": "worker" if version.vectors.here else "server",
-        "since": version.endpoint.started_at, "index": index,
+        "since": version.endpoint.started_at, "index": index, "index_fault": fault,
         "indexes": [*([_index(PACKAGE, version.endpoint.space, len(searcher), searcher.vectors.width)] if searcher else []), *_own(version)],
     }  # fmt: skip
 

@@ -1,15 +1,18 @@
-"""A searcher that is opened once for all who ask, and again where that went wrong; and those of a version's own indexes."""
+"""A searcher that is opened once for all who ask, and again where that went wrong: of the index that a version brings along, and of indexes of one's own."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.contracts.errors import DiptychError
 from components.serving.gateway.refusal import Refusal
 from components.serving.indexes import borrowed
 from components.serving.search.own import Stamp, open_own, stamp_of
-from components.serving.search.searcher import Searcher
+from components.serving.search.searcher import FILE, Searcher
 
+LOG = logging.getLogger("diptych.gateway")
 LINGER_S = 60.0  # in which whoever has been given a searcher that is replaced has asked it
 
 
@@ -39,6 +42,60 @@ class Opened:
     @staticmethod
     def _failed(opening: "asyncio.Future[Searcher | None]") -> bool:
         return opening.cancelled() or opening.exception() is not None
+
+
+class IndexUnusable(Refusal):
+    """The index that a version brings along cannot be read, which is a failure of that version.
+
+    Args:
+        label: of the version.
+        why: the kind of error; what it says may name a path.
+    """
+
+    def __init__(self, label: str, why: str) -> None:
+        super().__init__(
+            503,
+            "index_unusable",
+            f"The index that {label} brings along cannot be read ({why}). Its gateway's log says what whoever runs it can do.",
+        )
+
+
+class PackagedIndex:
+    """The index that a version brings along.
+
+    Args:
+        repository: what its server serves.
+        root: of the workspace, whose data it is joined with.
+    """
+
+    def __init__(self, repository: Path, root: Path) -> None:
+        self._repository = repository
+        self._opened = Opened(lambda: Searcher.open(repository, root))
+        self._said = ""
+
+    async def get(self, label: str) -> Searcher | None:
+        """Return its searcher, None where there is no index; `label` is the version's, for what is said. Raises IndexUnusable."""
+        with self.read(label):
+            return await self._opened.get()
+
+    @contextmanager
+    def read(self, label: str) -> Iterator[None]:
+        """Turn whatever goes wrong with its files, for which sqlite and numpy have errors of their own, into IndexUnusable; the log says it once."""
+        try:
+            yield
+        except Exception as err:
+            why = f"{type(err).__name__}: {err}"
+            if why != self._said:
+                LOG.warning(
+                    "The index that %s brings along cannot be read (%s). If %s is damaged, remove it, and it is made again; else serve another version, and then this one again.",
+                    label, why, self._repository.parent / FILE,
+                )  # fmt: skip
+            self._said = why
+            raise IndexUnusable(label, type(err).__name__) from err
+
+    def close(self) -> None:
+        """Let go of its files, where they are open."""
+        self._opened.close()
 
 
 class OwnIndexes:

@@ -15,7 +15,7 @@ from components.serving.gateway.answers import REFUSALS
 from components.serving.gateway.fleet import Fleet
 from components.serving.gateway.refusal import Refusal
 from components.serving.gateway.search import holding
-from components.serving.search.entry import Place
+from components.serving.search.entry import Entry, Place
 
 SIDES = (96, 160, 320)  # pixels that a picture is shown at, at most
 MOST_KEPT = 2_000
@@ -74,11 +74,14 @@ class Thumbnails:
 async def picture(request: Request, key: str, side: Annotated[int, Query()] = SIDES[1], model: str = "") -> Response:
     """Return a WebP of at most `side` pixels a side, rounded up to 96, 160 or 320; a browser that has kept it asks each time whether it is still there."""
     fleet: Fleet = request.app.state.fleet
-    _, entry = await holding(fleet, model, key)
-    if entry.place is None:
-        raise Refusal(404, "no_picture", "There is no picture of that key here.")
     thumbnails: Thumbnails = request.app.state.thumbnails
-    shown = await thumbnails.webp(key, entry.place, next((one for one in SIDES if one >= side), SIDES[-1]))
+
+    async def small(entry: Entry) -> bytes:
+        if entry.place is None:
+            raise Refusal(404, "no_picture", "There is no picture of that key here.")
+        return await thumbnails.webp(key, entry.place, next((one for one in SIDES if one >= side), SIDES[-1]))
+
+    _, shown = await holding(fleet, model, key, small)
     tag = f'"{hashlib.sha256(shown).hexdigest()[:32]}"'
     kept = {"cache-control": "private, no-cache", "etag": tag}  # it may have been taken down, or be another by then
     if tag in _tags(request.headers.get("if-none-match", "")):

@@ -1,5 +1,6 @@
 """What a client is told when it does not get what it asked for: a status, a code that programs can read, a sentence."""
 
+from collections.abc import Sequence
 from typing import Any
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -40,3 +41,8 @@ class Refusal(Exception):
 def bad(code: str, message: str) -> Refusal:
     """Return the refusal of a request that is wrong in itself."""
     return Refusal(400, code, message)
+
+
+def told_of(refused: Sequence[Refusal]) -> Refusal:
+    """Return which refusal of several versions a client is told: one that is not final, such as of an index that cannot be read, else the first."""
+    return next((one for one in refused if one.status != 404), refused[0])

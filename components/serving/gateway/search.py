@@ -1,7 +1,8 @@
 """POST /v1/search: words, a picture, or both, to the pictures of the index, narrowed to what a filter names."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from components.serving.gateway.asking import asked
 from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.metrics import SCORES
 from components.serving.gateway.pictures_in import EXAMPLE, picture_of
-from components.serving.gateway.refusal import Refusal, bad
+from components.serving.gateway.refusal import Refusal, bad, told_of
 from components.serving.gateway.texts_in import checked_text
 from components.serving.indexes import PACKAGE, is_name
 from components.serving.search.catalogue import MAX_VALUES, BadFilter
@@ -21,6 +22,7 @@ from components.serving.search.searcher import Found, Searcher
 
 INLINE = 10_000  # texts and pictures of an index that is searched on the spot; a larger one is, in a thread
 router = APIRouter()
+T = TypeVar("T")
 Searched = tuple[list[Found], np.ndarray | None, str]
 """What was found, the vector [D] that was searched by (None where words alone were asked), and the space of what was searched."""
 
@@ -146,27 +148,31 @@ async def search(request: Request, body: SearchRequest) -> Response:
 
 
 async def searcher_of(version: Version) -> Searcher:
-    """Return the index that a version brings along. Raises Refusal where it has none."""
+    """Return the index that a version brings along. Raises Refusal where it has none, or it cannot be read."""
     searcher = await version.index()
     if searcher is None:
         raise Refusal(404, "no_index", f"{version.label} was packaged without pictures to search among.")
     return searcher
 
 
-async def holding(fleet: Fleet, model: str, key: str) -> tuple[Version, Entry]:
-    """Return a version whose own index has a picture of a key, of those that may answer for a name, and what is known of the picture. Raises Refusal where none has."""
-    refused: Refusal | None = None
+async def holding(fleet: Fleet, model: str, key: str, take: Callable[[Entry], Awaitable[T]]) -> tuple[Version, T]:
+    """Return a version whose own index has a picture of a key, of those that may answer for a name, and what could be taken of it there.
+
+    Args:
+        take: is given what a version knows of the picture; where it raises Refusal, the next version is asked.
+
+    Raises Refusal where none has it.
+    """
+    refused = []
     for version in fleet.order(model):
         try:
             entry = (await searcher_of(version)).catalogue.keyed(key)
+            if entry is None:
+                raise Refusal(404, "no_picture", "There is no picture of that key here.")
+            return version, await take(entry)
         except Refusal as err:
-            refused = refused or err
-            continue
-        if entry is not None:
-            return version, entry
-        refused = refused or Refusal(404, "no_picture", "There is no picture of that key here.")
-    assert refused is not None
-    raise refused
+            refused.append(err)
+    raise told_of(refused)
 
 
 async def _index_of(version: Version, index: str) -> tuple[str, Searcher]:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +138,7 @@ class Vectors:
                 self._wait_s = LONGEST_S  # what kept this process busy, if that is why, may have ended by then
             except NeverOpened as err:
                 self._say(f"made by its server, as long as this process lives: {err}")
-                STUCK.set()  # its thread holds the turn of all workers
+                STUCK.set()
                 break
             except CapabilityError as err:
                 self._say(f"made by its server, not in this process: {err}")
@@ -154,13 +155,7 @@ class Vectors:
         async with asyncio.timeout(ANSWER_S):
             await self._upstream.embed_text([TEXT])  # who does not answer is held against nothing
         held = contextlib.nullcontext() if self._folder is None else await turn(self._folder)
-        try:
-            async with asyncio.timeout(OPENS_S) as limit:
-                here = await asyncio.to_thread(_opened, self._repository, room, held)
-        except TimeoutError as err:
-            if not limit.expired():  # a disk's
-                raise
-            raise NeverOpened(f"to open the encoders has taken {OPENS_S:g} s, and has not ended") from err
+        here = await _opened_in_time(self._repository, room, held)
         try:
             (await Against.of(self._upstream, here)).check()
         except BaseException:
@@ -198,6 +193,34 @@ def _check(repository: Path, room: Room) -> None:
     from components.serving.gateway.in_process import check_runnable
 
     check_runnable(repository)
+
+
+async def _opened_in_time(repository: Path, room: Room, held: AbstractContextManager[object]) -> "InProcess":
+    """As `_opened`, in a thread of its own. Raises NeverOpened where that takes OPENS_S.
+
+    Nothing ends the thread, also where whoever waits is cancelled, since its version is replaced; so its time is bounded by itself.
+    """
+    loop = asyncio.get_running_loop()
+    threads = ThreadPoolExecutor(1, "opening")  # for those of the loop's own executor its end waits
+    opening = loop.run_in_executor(threads, _opened, repository, room, held)
+    threads.shutdown(wait=False)
+    too_long = loop.call_later(OPENS_S, STUCK.set)  # it holds the turn of all workers
+    opening.add_done_callback(lambda _: too_long.cancel())
+    try:
+        await asyncio.wait({opening}, timeout=OPENS_S)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
+    if not opening.done():
+        opening.add_done_callback(_close_unused)
+        raise NeverOpened(f"to open the encoders has taken {OPENS_S:g} s, and has not ended")
+    return opening.result()
+
+
+def _close_unused(opening: "asyncio.Future[InProcess]") -> None:
+    """Let go of encoders for which nobody waits any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _opened(repository: Path, room: Room, held: AbstractContextManager[object]) -> "InProcess":

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from components.contracts.errors import ConfigError, Interrupted
-from components.training.checkpoints import Checkpoints, keys_that_differ
+from components.training.checkpoints import Checkpoints, WentBack, keys_that_differ
 from tests.components.training.test_train import SCALE, run, weights
 
 
@@ -133,6 +133,44 @@ def test_a_checkpoint_of_another_model_is_refused_with_the_keys_that_differ(meth
         "it lacks method.model.text_projection.linear.bias, method.model.extra.weight, method.model.extra.bias" in said
     )
     assert "it has method.model.text_projection.linear.weight (16, 16) and not (8, 16)" in said
+    assert f"remove step-*.ckpt and went_back.json, where there is one, from {tmp_path} to begin anew" in said
+
+
+def kept(folder: Path, step: int) -> Path:
+    """Leave a checkpoint of a step."""
+    checkpoints = Checkpoints(folder)
+    checkpoints.aside.write_bytes(b"weights")
+    return checkpoints.keep(step)
+
+
+def test_word_of_going_back_is_heeded_where_there_is_a_checkpoint_that_it_can_be_of(tmp_path):
+    newest, checkpoints = kept(tmp_path, 5), Checkpoints(tmp_path)
+    back = WentBack(to=newest.name, left_out=frozenset({8}), tries=frozenset({8, 9}))
+    checkpoints.go_back(back)
+    assert checkpoints.went_back(pytest.fail) == back
+    kept(tmp_path, 10)
+    cut(kept(tmp_path, 11))
+    assert checkpoints.went_back(pytest.fail) == back
+    for path in tmp_path.glob("*.ckpt"):
+        path.unlink()
+    assert checkpoints.went_back(pytest.fail) == WentBack()
+    nothing = WentBack(to="", left_out=frozenset({1}), tries=frozenset({1}))
+    checkpoints.go_back(nothing)
+    assert checkpoints.went_back(pytest.fail) == nothing, "it went back to the beginning, where there is none"
+    kept(tmp_path, 5)
+    assert checkpoints.went_back(pytest.fail) == nothing
+
+
+@pytest.mark.parametrize(
+    "said", ["", '{"to": "step', "{}", "[]", "3", '{"to": "a", "left_out": 3, "tries": []}', '{"to": "a", "left_out": ["b"], "tries": []}']
+)  # fmt: skip
+def test_word_of_going_back_that_is_damaged_is_said_and_left_out(tmp_path, said):
+    kept(tmp_path, 5)
+    (tmp_path / "went_back.json").write_text(said)
+    heard = []
+    assert Checkpoints(tmp_path).went_back(heard.append) == WentBack()
+    (one,) = heard
+    assert one.startswith("damaged, and left out: went_back.json (")
 
 
 def test_keys_are_listed_by_kind_and_not_without_end():

@@ -1,6 +1,7 @@
 """What the guards see, on numbers that can be checked by eye; and what is done about it, in real trainings."""
 
 import copy
+import os
 from dataclasses import replace
 
 import pytest
@@ -208,6 +209,36 @@ def test_a_run_that_is_killed_each_time_that_it_went_back_ends_after_so_many_tri
     spoiled(method, {12: float("nan")})
     with pytest.raises(DataError, match=r"the loss at step 12 is not finite.*There were 1 such steps within"):
         guarded(method, batches, tmp_path, guards, scale)
+
+
+@pytest.mark.parametrize("policy", ["roll_back", "skip"])  # which leave a checkpoint at the start, and none
+def test_a_run_whose_checkpoints_were_removed_knows_of_no_trouble_of_the_one_before(policy, method, batches, tmp_path):
+    anew, undisturbed, other = copy.deepcopy(method), copy.deepcopy(method), tmp_path / "other"
+    other.mkdir()
+    seen = spoiled(method, {8: float("nan")})
+    guarded(method, batches, tmp_path, Guards(non_finite="roll_back"))
+    assert seen.count(7) == 2
+    assert (tmp_path / "went_back.json").exists()
+    for path in tmp_path.glob("step-*.ckpt"):
+        path.unlink()
+    assert guarded(anew, batches, tmp_path, Guards(non_finite=policy)).guards == {}
+    guarded(undisturbed, batches, other, Guards(non_finite=policy))
+    assert torch.equal(weights(anew), weights(undisturbed))
+    assert not (tmp_path / "went_back.json").exists(), "nor when it is gone on with"
+
+
+def test_word_of_going_back_that_is_cut_short_ends_no_run(method, batches, tmp_path, capsys):
+    spoiled(method, {8: float("nan")})
+    bad = copy.deepcopy(method)
+    with pytest.raises(RuntimeError, match="stop here"):
+        guarded(
+            method, batches, tmp_path, Guards(non_finite="roll_back"),
+            progress=lambda doing, done, total, **seen: (_ for _ in ()).throw(RuntimeError("stop here")) if done == 9 else None,
+        )  # fmt: skip
+    os.truncate(tmp_path / "went_back.json", 20)
+    trained = guarded(bad, batches, tmp_path, Guards(non_finite="roll_back"))
+    assert trained.resumed_at == 5
+    assert "damaged, and left out: went_back.json (JSONDecodeError)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, TransientError
 from components.serving import Client
 from components.serving.canary import counted
-from components.serving.endpoint import read_endpoint, write_endpoint
+from components.serving.endpoint import read_endpoint, served_folder, write_endpoint
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.fleet import MOST_COMPARING, Fleet
+from components.serving.gateway.refusal import Refusal
 from components.serving.process import running as running_processes
 from components.serving.routes import Beside, read_routes, write_beside
 from components.serving.sweep import STUB
 from flows.serving.deploy import deploy, deploy_beside, end_beside
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import by_server, running
+from tests.components.serving.records import drawn
 from tests.components.serving.tiny_package import make_package, write_manifest
 
 REPOSITORY = Path(__file__).parents[4]
@@ -258,10 +260,74 @@ def test_a_shadow_is_asked_as_many_at_once_as_the_champion_was_up_to_a_few(root,
     assert asyncio.run(scene()) == (asked, asked), "nor more while it has not answered"
 
 
+@pytest.mark.parametrize(
+    ("first", "other", "told"),
+    [
+        ("has not", "fails", (503, "tiny@1 does not answer")),
+        ("fails", "has not", (503, "tiny@2 does not answer")),
+        ("hangs", "has not", (503, "tiny@2 does not answer")),
+        ("fails", "fails", (503, "tiny@2 does not answer")),
+        ("has not", "has not", (404, "tiny@2 has it not")),
+    ],
+)
+def test_that_nobody_has_it_is_said_where_all_answered(root, client, first, other, told):
+    shared(root, client, 1.0)
+    does = {"tiny@2": first, "tiny@1": other}
+
+    async def question(version):
+        match does[version.label]:
+            case "has not":
+                raise Refusal(404, "no_picture", f"{version.label} has it not")
+            case "fails":
+                raise TransientError("it is started again")
+        await asyncio.Event().wait()
+
+    async def scene():
+        async with Fleet(root, deadline_s=1.0) as fleet:
+            await fleet.ask(None, question)
+
+    with pytest.raises(Refusal, match=f"^{told[1]}") as refused:
+        asyncio.run(scene())
+    assert refused.value.status == told[0]
+
+
 def test_an_index_whose_opening_was_not_waited_for_is_there_for_the_next(root):
     with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as own:
         own.get("/v1/models", headers={"x-deadline-ms": "1"})
         assert own.post("/v1/search", json={"query": "red"}).status_code == 200
+
+
+@pytest.mark.parametrize("file", ["search-2.db", "repository/image_retrieval/1/index.npy"])
+def test_an_index_that_cannot_be_read_is_said_of_its_version_and_another_is_searched(root, client, file, caplog):
+    shared(root, client, 1.0)
+    path = read_routes(root).beside[0].endpoint.repository.parent / file
+    kept = path.rename(root / "kept")
+    path.write_bytes(b"none")
+    try:
+        with running(by_server(root)) as address, httpx.Client(base_url=address, timeout=30) as own:
+            first, second = own.get("/v1/models").json()["data"]
+            assert (first["index"]["pictures"], first["index_fault"], len(first["indexes"])) == (3, None, 1)
+            assert (second["index"], second["indexes"]) == (None, [])
+            assert second["index_fault"].startswith("The index that tiny@2 brings along cannot be read (")
+            for asked in ({"query": "red"}, {"like": "key-red"}):
+                assert own.post("/v1/search", json=asked).json()["model"] == "tiny@1"
+                named = own.post("/v1/search", json={**asked, "model": "tiny@2"})
+                assert (named.status_code, named.json()["error"]["code"]) == (503, "index_unusable")
+                assert named.json()["error"]["message"] == second["index_fault"]
+            assert str(root) not in second["index_fault"]
+            vote = {"query": "red", "key": "key-red", "vote": "up"}
+            assert own.post("/v1/feedback", json={**vote, "model": "tiny@2"}).status_code == 503
+            assert own.post("/v1/feedback", json=vote).status_code == 200
+            assert own.post("/v1/feedback", json={**vote, "key": "nobody"}).status_code == 503, "the other may have it"
+            assert counted(own.get("/metrics").text)["tiny@2"].failed, "as whoever watches a canary has to know"
+            path.unlink()
+            kept.rename(path)
+            assert own.get("/v1/models").json()["data"][1]["index"]["pictures"] == 3
+    finally:
+        if kept.exists():
+            kept.rename(path)
+    (record,) = [one for one in caplog.records if one.name == "diptych.gateway"]
+    assert "remove it, and it is made again" in record.getMessage()
 
 
 def test_who_does_not_answer_has_another_in_its_place_unless_it_was_named(root, client):
@@ -343,6 +409,25 @@ def test_a_record_that_cannot_be_read_changes_nothing_that_is_served(root, clien
     time.sleep(0.6)
     assert said(client)["model"] == "tiny@1"
     write_endpoint(root, before)
+
+
+def test_records_are_followed_after_one_that_nobody_foresaw(tmp_path, caplog):
+    """Such as one that is nested more deeply than Python reads."""
+    served_folder(tmp_path).mkdir(parents=True)
+
+    async def scene():
+        async with asyncio.timeout(60), Fleet(tmp_path) as fleet:
+            (served_folder(tmp_path) / "server.json").write_text("[" * 1_000_000)
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+            write_endpoint(tmp_path, drawn(tmp_path, "one"))
+            while not fleet.versions:
+                await asyncio.sleep(0.01)
+            return fleet.versions[0].label
+
+    assert asyncio.run(scene()) == "drawn@one"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The records of what is served cannot be followed")
 
 
 def test_nothing_stands_beside_nothing(tmp_path):

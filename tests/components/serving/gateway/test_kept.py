@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.samples import Samples, shed
 from components.serving.gateway.settings import Settings
 from components.serving.gateway.traces import _exporter
-from flows.serving.deploy import deploy
+from flows.serving.deploy import deploy, deploy_beside
 from flows.serving.down import down
 from tests.components.serving.gateway.conftest import by_server, running
 from tests.components.serving.tiny_package import COLOURS, make_package, picture
@@ -156,15 +157,13 @@ def test_spans_of_several_workers_are_not_torn_into_each_other(tmp_path):
     assert names == [span.name for span in spans] * 100, "batch after batch"
 
 
-@pytest.fixture
-def shown(tmp_path):
-    """A workspace whose data has the pictures of the index, one of which was changed since."""
-    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+def lay(root: Path, names: Collection[str], changed: Collection[str] = ()) -> None:
+    """Write data that has pictures of the index, some of which were changed since."""
     shard, rows = b"", []
     from hashlib import sha256
 
-    for name, colour in COLOURS.items():
-        data = picture(colour, 500)
+    for name in names:
+        data = picture(COLOURS[name], 500)
         rows.append(
             {
                 **dict.fromkeys(SCHEMA.names), "key": f"key-{name}", "source": "tiny", "split": "train", "licence": "CC0-1.0", "shard": "train/000000.tar",
@@ -172,10 +171,17 @@ def shown(tmp_path):
                 "texts": [{"text": f"a {name} square", "kind": "short", "lang": "en"}], "labels": dict.fromkeys(LABELS),
             }
         )  # fmt: skip
-        shard += data if name != "blue" else data[:-1] + b"x"
-    (tmp_path / "data/raw/train").mkdir(parents=True)
-    (tmp_path / "data/raw/train/000000.tar").write_bytes(shard)
-    write_manifest(pa.Table.from_pylist(rows, SCHEMA), tmp_path / "data/raw/manifest.parquet")
+        shard += data[:-1] + b"x" if name in changed else data
+    (root / "data/raw/train").mkdir(parents=True, exist_ok=True)
+    (root / "data/raw/train/000000.tar").write_bytes(shard)
+    write_manifest(pa.Table.from_pylist(rows, SCHEMA), root / "data/raw/manifest.parquet")
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A workspace whose data has the pictures of the index, one of which was changed since."""
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    lay(tmp_path, COLOURS, changed=["blue"])
     try:
         deploy(make_package(tmp_path / "package"), tmp_path, "tiny@1")
         yield tmp_path
@@ -242,3 +248,27 @@ def test_what_a_browser_has_kept_is_asked_for_each_time_and_sent_again_only_wher
         raw.rename(shown / "data/before")  # as after a takedown
         assert kept(tag).status_code == 404
         (shown / "data/before").rename(raw)
+
+
+def test_a_picture_that_one_version_cannot_show_is_shown_by_the_other(tmp_path):
+    """The champion was deployed when the data had not green, and another blue."""
+    import httpx
+
+    (tmp_path / ".venv-serving").symlink_to(REPOSITORY / ".venv-serving")
+    lay(tmp_path, ["blue", "red"])
+    try:
+        deploy(make_package(tmp_path / "first"), tmp_path, "tiny@1")
+        lay(tmp_path, COLOURS, changed=["red"])
+        deploy_beside(make_package(tmp_path / "second", seed=1), tmp_path, "tiny@2", share=1e-9)  # asked second
+        with running(by_server(tmp_path)) as address, httpx.Client(base_url=address, timeout=30) as client:
+
+            def said(key: str, model: str = "") -> tuple[int, str | None]:
+                answer = client.get(f"/v1/pictures/{key}", params={"model": model})
+                return answer.status_code, answer.json()["error"]["code"] if answer.status_code != 200 else None
+
+            for key, alone in (("key-green", "no_picture"), ("key-blue", "picture_gone")):
+                assert said(key, "tiny@1") == (404, alone)
+                assert said(key, "tiny@2") == said(key) == (200, None)
+            assert said("key-red") == (404, "picture_gone")
+    finally:
+        down(tmp_path)

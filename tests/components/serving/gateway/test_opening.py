@@ -11,6 +11,7 @@ import numpy as np
 from components.serving.gateway import against
 from components.serving.gateway import turn as turns
 from components.serving.gateway import vectors as vectors_of_gateway
+from components.serving.gateway.in_process import InProcess
 from components.serving.gateway.turn import POLL_S
 from components.serving.gateway.upstream import Upstream
 from components.serving.gateway.vectors import Vectors
@@ -112,7 +113,11 @@ def test_where_to_open_them_has_no_end_the_server_answers_and_the_process_is_to_
     over = threading.Event()
     monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
     monkeypatch.setattr(vectors_of_gateway, "OPENS_S", 0.1)
-    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda *given: over.wait(60))
+    monkeypatch.setattr(
+        vectors_of_gateway,
+        "_opened",
+        lambda *given, opened=vectors_of_gateway._opened: over.wait(60) and opened(*given),
+    )
 
     async def scene(vectors):
         await vectors._opening
@@ -129,6 +134,86 @@ def test_where_to_open_them_has_no_end_the_server_answers_and_the_process_is_to_
     assert record.getMessage().endswith(
         "made by its server, as long as this process lives: to open the encoders has taken 0.1 s, and has not ended"
     )
+
+
+def test_to_open_them_without_end_ends_the_process_also_where_their_version_was_replaced_meanwhile(
+    endpoint, tmp_path, monkeypatch
+):
+    over, closed = threading.Event(), threading.Event()
+    monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
+    monkeypatch.setattr(vectors_of_gateway, "OPENS_S", 1.0)
+    monkeypatch.setattr(InProcess, "close", lambda self, close=InProcess.close: close(self) or closed.set())
+    opened = vectors_of_gateway._opened
+
+    async def play():
+        loop = asyncio.get_running_loop()
+
+        def replaced(*given):
+            loop.call_soon_threadsafe(lambda: vectors.close())
+            over.wait(60)
+            return opened(*given)
+
+        monkeypatch.setattr(vectors_of_gateway, "_opened", replaced)
+        upstream = Upstream(endpoint.http)
+        vectors = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+        await asyncio.wait([vectors._opening], timeout=60)
+        assert vectors._opening.cancelled()
+        await asyncio.wait_for(until(vectors_of_gateway.STUCK.is_set), 60)
+        over.set()
+        await asyncio.wait_for(until(closed.is_set), 60)  # if it ends all the same
+        (await turns.turn(tmp_path)).close()
+        await upstream.close()
+
+    try:
+        asyncio.run(play())
+    finally:
+        over.set()
+
+
+def test_encoders_whose_version_was_replaced_while_they_were_opened_end_nothing(endpoint, tmp_path, monkeypatch):
+    closed = threading.Event()
+    monkeypatch.setattr(vectors_of_gateway, "STUCK", threading.Event())
+    monkeypatch.setattr(InProcess, "close", lambda self, close=InProcess.close: close(self) or closed.set())
+    timers, opened = [], vectors_of_gateway._opened
+
+    async def play():
+        loop = asyncio.get_running_loop()
+        later = loop.call_later
+        monkeypatch.setattr(
+            loop,
+            "call_later",
+            lambda s, do, *given, **more: timers.append((do, later(s, do, *given, **more))) or timers[-1][1],
+        )
+        monkeypatch.setattr(
+            vectors_of_gateway,
+            "_opened",
+            lambda *given: loop.call_soon_threadsafe(lambda: vectors.close()) and opened(*given),
+        )
+        upstream = Upstream(endpoint.http)
+        vectors = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+        await asyncio.wait_for(until(closed.is_set), 60)
+        await upstream.close()
+
+    asyncio.run(play())
+    assert [timer.cancelled() for do, timer in timers if do == vectors_of_gateway.STUCK.set] == [True]
+
+
+def test_the_loop_of_a_process_ends_though_encoders_are_still_being_opened(endpoint, tmp_path, monkeypatch):
+    begun, over, ended = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(vectors_of_gateway, "_opened", lambda *given: begun.set() or ended.append(over.wait(60)))
+
+    async def play():
+        upstream = Upstream(endpoint.http)
+        vectors = Vectors(upstream, endpoint.repository, ROOM, folder=tmp_path)
+        await asyncio.wait_for(until(begun.is_set), 60)
+        vectors.close()
+        await upstream.close()
+
+    try:
+        asyncio.run(play())
+        assert not ended
+    finally:
+        over.set()
 
 
 def test_a_disk_that_gives_up_is_tried_again(endpoint, caplog, monkeypatch):
