@@ -111,7 +111,7 @@ class Robustness(Evaluator):
         without: dict[str, str] = {}
         labels: list[str] = []
         if self.asks is not None and self.corruptions:
-            labels, why = choices(subject, self.asks.label)
+            labels, why = choices(subject, self.asks.label, self.asks.among)
             if why:
                 labels, without[f"robustness.{self.asks.label}"] = [], why
         for split in self.splits:

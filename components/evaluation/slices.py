@@ -221,7 +221,7 @@ class Slices(Evaluator):
         """Return the answers of the pictures that have a group; in `without`, why there are none."""
         if self.asks is None or self.of in (LANGUAGE, KIND):
             return []
-        labels, why = choices(subject, self.asks.label)
+        labels, why = choices(subject, self.asks.label, self.asks.among)
         known = Grouped.of(pool, self.asks.label, labels)
         if why or not known.keys:
             without[f"slices.{split}.{self.of}.{self.asks.label}"] = (

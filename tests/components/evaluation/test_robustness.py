@@ -121,6 +121,14 @@ def test_zero_shot_is_asked_too_where_it_is_listed(subject):
     assert ours.method == "1 of 5 by the group's own name, the picture spoilt: contrast, 3 strengths; base: not spoilt"
 
 
+@pytest.mark.parametrize(("among", "choices"), [("all", 5), ("pools", 2)])
+def test_there_is_to_choose_from_what_zero_shot_is_told(coloured, among, choices):
+    """Training pictures are of all five colours, and those that are measured of two."""
+    subject = subject_of(coloured, Counting(), Counting(), {"train": range(50), "pair": range(20)})
+    found = by_name(Robustness(["contrast"], [], asks=ZeroShot(prompts="label", among=among)).measure(subject))
+    assert found["robustness.pair.category.contrast"].chance == pytest.approx(1 / choices)
+
+
 def test_pictures_without_a_group_are_not_asked_for_one_in_whatever_part_they_come(coloured, monkeypatch):
     groups = tuple({} if place % 3 == 0 else group for place, group in enumerate(coloured.groups))
     subject = subject_of(replace(coloured, groups=groups), Counting(), Counting(), SPLITS)

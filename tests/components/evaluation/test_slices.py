@@ -171,6 +171,15 @@ def test_zero_shot_of_what_has_no_group_is_said_and_retrieval_is_measured(square
     assert "source.image_to_text.gap" in metrics
 
 
+@pytest.mark.parametrize(("among", "choices"), [("all", 5), ("pools", 2)])
+def test_there_is_to_choose_from_what_zero_shot_is_told(squares, model, among, choices):
+    """Training pictures are of all five colours, and those that are measured of two."""
+    subject = subject_of(squares, model, model, {"train": range(50), "pair": range(20)})
+    found = Slices(of="category", floor=5, asks=ZeroShot(prompts="label", among=among)).measure(subject)
+    chances = {metric.name: metric.chance for metric in found.metrics}
+    assert chances["slices.pair.category.category.red"] == pytest.approx(1 / choices)
+
+
 def test_of_a_model_of_unknown_training_the_baseline_is_chance(squares, model):
     subject = subject_of(squares, model, model, {"train": [], "pair": range(50)})
     found = Slices(of="source", floor=25, asks=ZeroShot(prompts="label")).measure(subject)
