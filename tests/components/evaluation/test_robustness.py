@@ -16,7 +16,7 @@ from components.evaluation.robustness import Robustness
 from components.evaluation.typos import mistyped
 from components.evaluation.zero_shot import ZeroShot
 from tests.squares import COLOURS
-from tests.subjects import Told, subject_of, unit
+from tests.subjects import Told, subject_of, twelve, unit
 
 SPLITS = {"train": range(0, 50, 2), "pair": range(1, 50, 2)}
 KNOWN = np.array([*COLOURS.values(), (255, 255, 255)], np.float64)
@@ -163,6 +163,23 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_measured(coloured, subject
     found = Robustness(["pixelate"], [], asks=ZeroShot(prompts="label")).measure(subject)
     assert found.without == {"robustness.pair.category": "no picture of pair has a category"}
     assert len(found.metrics) == 2
+
+
+def test_what_is_the_same_to_the_model_is_a_tie_wherever_it_stands(squares):
+    """A product's edge is summed in another order, on some processors, and nobody wins by that."""
+
+    class Twins(Counting):
+        def of_shown(self, pixels: np.ndarray) -> np.ndarray:
+            return twelve(len(pixels))
+
+        def texts(self, texts: Sequence[str]) -> np.ndarray:
+            return twelve(len(texts))
+
+    pool = subject_of(squares, Twins(), Twins(), {"train": [], "pair": range(50)})
+    found = by_name(Robustness(["contrast"], ["swap"]).measure(pool))
+    for asked, count in (("image_to_text", 50), ("text_to_image", 25)):
+        metric = found[f"robustness.pair.{asked}.mean"]
+        assert (metric.value, metric.baseline, metric.n) == (0, 0, count)
 
 
 def test_what_is_named_twice_is_asked_once(subject):
