@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.evaluation.outcomes import Evaluated, incomparable
 from components.evaluation.slices import Slices, gap, gap_by_chance
 from components.evaluation.zero_shot import ZeroShot
@@ -193,6 +193,36 @@ def test_names_of_slices_fit_into_names_of_metrics(squares, model):
     metrics, _ = measured(replace(squares, groups=groups), model, of="kind", floor=25)
     assert {"kind.image_to_text.Smileys_Emotion", "kind.image_to_text.Food_Drink"} <= set(metrics)
     assert metrics["kind.image_to_text.Food_Drink"].method == "R@1, of Food & Drink"
+
+
+def of_languages(squares, *names):
+    """Return the squares by a programming language each: twenty, ten and twenty of them."""
+    return replace(squares, groups=tuple({"kind": names[0 if at < 20 else 1 if at < 30 else 2]} for at in range(50)))
+
+
+def test_slices_whose_numbers_would_be_called_alike_are_named_with_what_helps(squares, model):
+    """They ended the evaluation once all was computed, with the advice to take an evaluator out."""
+    pool = of_languages(squares, "c++", "c#", "c")
+    said = r"slices of pair by kind, the numbers of 'c#' and 'c\+\+' would each be called c_.*in the data, or set floor to 11,"
+    with pytest.raises(DataError, match=said):
+        measured(pool, model, of="kind", floor=10)
+    metrics, _ = measured(pool, model, of="kind", floor=11)
+    assert metrics["kind.image_to_text.c_"].method == "R@1, of c++"
+    with pytest.raises(DataError, match=r"'gap' and 'gap' would each be called gap, .*set floor to 21,"):
+        measured(of_languages(squares, "gap", "rust", "c"), model, of="kind", floor=10)
+
+
+@pytest.mark.parametrize(
+    ("together", "other"),
+    [("c", "c"), ("rust", "rust"), ("c-", "c#")],
+    ids=["a slice", "a small slice", "called alike"],
+)
+def test_slices_together_are_called_as_no_other_number_is(squares, model, together, other):
+    pool = of_languages(squares, "c#", "rust", "c")
+    with pytest.raises(
+        ConfigError, match=f"together has '{together}', but .* '{other}' is called so already.*Give it another"
+    ):
+        measured(pool, model, of="kind", floor=11, together={together: ["c#", "rust"]})
 
 
 def test_a_gap_by_hand():
