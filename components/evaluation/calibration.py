@@ -88,7 +88,7 @@ class Calibration(Evaluator):
         label = self.asks.label
         labels, why = choices(subject, label, self.asks.among)
         if why:
-            return Findings(without={f"calibration.{label}": why})
+            return Findings(without={f"calibration.{split}.{label}": why for split in subject.pools})
         asked = self.asks.asked(subject, labels)
         metrics: list[Metric] = []
         rows, pictured, without = {}, {}, {}

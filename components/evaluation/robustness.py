@@ -114,7 +114,8 @@ class Robustness(Evaluator):
         if self.asks is not None and self.corruptions:
             labels, why = choices(subject, self.asks.label, self.asks.among)
             if why:
-                labels, without[f"robustness.{self.asks.label}"] = [], why
+                labels = []
+                without |= {f"robustness.{one}.{self.asks.label}": why for one in self.splits if one in subject.pools}
         for split in self.splits:
             if split not in subject.pools:
                 without[f"robustness.{split}"] = f"this data has no pictures in {split}"

@@ -154,7 +154,7 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_measured(coloured, subject
         subject_of(coloured, told, told, SPLITS)
     )
     assert found.without == {
-        "robustness.shape": "no picture has a shape, so there is nothing to choose from",
+        "robustness.pair.shape": "no picture has a shape, so there is nothing to choose from",
         "robustness.pair.pictures": "the model does not hand out what it is shown of a picture",
         "robustness.designer": "this data has no pictures in designer",
     }
