@@ -46,6 +46,12 @@ def unit(rows: Sequence[Sequence[float]]) -> np.ndarray:
     return (numbers / np.linalg.norm(numbers, axis=1, keepdims=True)).astype(np.float32)
 
 
+def twelve(count: int) -> np.ndarray:
+    """Return rows of which twelve are different, for the pictures or the texts of the squares, one for both pictures of a text: each text has twins."""
+    rows = unit(np.random.default_rng(0).normal(size=(12, 67)))
+    return rows[np.arange(count) * 25 // count % 12]
+
+
 def part_of(pool: Pool, places: Sequence[int], labelled: bool = True) -> Pool:
     """Return some of the pool's pictures, with or without their groups."""
 

@@ -85,7 +85,7 @@ def test_labels_of_the_table_are_classified_and_what_it_has_no_labels_for_is_sai
     assert metrics["zero_shot.pair.category.top1"]["chance"] == pytest.approx(1 / len(labels))
     assert json.loads((own / "runs/clip/package/labels.json").read_text())["labels"] == labels
     without = json.loads((evaluated / "without.json").read_text())
-    assert without["zero_shot.subcategory"] == "no picture has a subcategory, so there is nothing to choose from"
+    assert without["zero_shot.pair.subcategory"] == "no picture has a subcategory, so there is nothing to choose from"
     assert "Not measured: designer" in (own / "runs/clip/package/model_card.md").read_text()
 
 
@@ -108,7 +108,7 @@ def test_the_report_says_what_the_run_left(own):
     files = json.loads((package / "manifest.json").read_text())["files"]
     page = (package / "report.html").read_text()
     for section, told in {
-        "confusion": ("of 6 pictures right, 3 classes", "zero_shot.subcategory is not measured"),
+        "confusion": ("of 6 pictures right, 3 classes", "zero_shot.pair.subcategory are not measured"),
         "slices": ("picture → name by category on pair", "triangle"),
         "map": ("6 pictures and 6 texts of pair in the shared space",),
         "data": ("no_caption 1", "NOASSERTION (nobody stated one)", "und (not determined)"),

@@ -86,9 +86,9 @@ class Calibration(Evaluator):
     def measure(self, subject: Subject) -> Findings:
         """Return `calibration.<split>.<label>.ece` and `.brier`, a row a picture, and the bins in `calibration.<label>.json`."""
         label = self.asks.label
-        labels, why = choices(subject, label)
+        labels, why = choices(subject, label, self.asks.among)
         if why:
-            return Findings(without={f"calibration.{label}": why})
+            return Findings(without={f"calibration.{split}.{label}": why for split in subject.pools})
         asked = self.asks.asked(subject, labels)
         metrics: list[Metric] = []
         rows, pictured, without = {}, {}, {}

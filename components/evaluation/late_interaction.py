@@ -6,6 +6,7 @@ Differs: nothing. Axes: I pictures, T texts, K patches, L words, D shared width.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -13,7 +14,7 @@ from components.contracts.errors import ConfigError
 from components.contracts.evaluate import Metric
 from components.contracts.evaluator import Evaluator, Findings, Subject, TokenEncoder
 from components.evaluation.rank_rows import rank_rows, recall
-from components.evaluation.ranking import Cosines, placed
+from components.evaluation.ranking import Cosines, placed, tied, twins
 from components.evaluation.retrieval import DIRECTIONS, Gallery
 from components.objectives.similarity import max_sim
 
@@ -49,11 +50,12 @@ class LateInteraction(Evaluator):
             words, mask = encoder.text_tokens(gallery.texts)
             tokens = torch.from_numpy(patches), torch.from_numpy(words), torch.from_numpy(mask)
             scores = max_sim(*tokens, self.chunk)
+            read = np.where(mask[:, :, None], words, np.nan)  # padding may hold anything
+            to_text = tied(scores.image_to_text.numpy(), twins(read.reshape(len(read), -1)))
+            to_image = tied(scores.text_to_image.numpy(), twins(patches.reshape(len(patches), -1)))
             pooled = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
-            ways = zip(
-                DIRECTIONS, (scores.image_to_text.numpy(), scores.text_to_image.numpy()), (pooled, pooled.T),
-                (gallery.right, gallery.right.turned), strict=True,
-            )  # fmt: skip
+            rights = gallery.right, gallery.right.turned
+            ways = zip(DIRECTIONS, (to_text, to_image), (pooled, pooled.T), rights, strict=True)
             name, tables = f"late_interaction.{split}", []
             for direction, ours, theirs, right in ways:
                 table = rank_rows(split, direction, gallery, placed(ours, right).rank, placed(theirs, right).rank)

@@ -49,11 +49,7 @@ class Cosines:
 
     def __getitem__(self, rows: slice) -> Float[np.ndarray, "B G"]:
         """Return some rows."""
-        found: Float[np.ndarray, "B G"] = self.left[rows] @ self.right.T
-        again, first = self._twins
-        if len(again):
-            found[:, again] = found[:, first]
-        return found
+        return tied(self.left[rows] @ self.right.T, self._twins)
 
     @property
     def T(self) -> "Cosines":
@@ -66,6 +62,14 @@ def twins(rows: Float[np.ndarray, "G D"]) -> Int[np.ndarray, "2 T"]:
     seen: dict[bytes, int] = {}
     first = [seen.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), place) for place, row in enumerate(rows)]
     return np.array([(place, its) for place, its in enumerate(first) if its != place], np.int64).reshape(-1, 2).T
+
+
+def tied(scores: Float[np.ndarray, "Q G"], same: Int[np.ndarray, "2 T"]) -> Float[np.ndarray, "Q G"]:
+    """Return scores in which answers that are the same, as `twins` finds them, have the same; writes into what it is given."""
+    again, first = same
+    if len(again):
+        scores[:, again] = scores[:, first]
+    return scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from components.contracts.evaluator import Evaluator, Findings, Pictures, ShownE
 from components.evaluation.bootstrap import mean_interval
 from components.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupted
 from components.evaluation.groups import Grouped, choices
+from components.evaluation.ranking import tied, twins
 from components.evaluation.retrieval import Gallery, chance_at, ranks
 from components.evaluation.typos import TYPOS, mistyped
 from components.evaluation.zero_shot import Shares, ZeroShot
@@ -111,9 +112,10 @@ class Robustness(Evaluator):
         without: dict[str, str] = {}
         labels: list[str] = []
         if self.asks is not None and self.corruptions:
-            labels, why = choices(subject, self.asks.label)
+            labels, why = choices(subject, self.asks.label, self.asks.among)
             if why:
-                labels, without[f"robustness.{self.asks.label}"] = [], why
+                labels = []
+                without |= {f"robustness.{one}.{self.asks.label}": why for one in self.splits if one in subject.pools}
         for split in self.splits:
             if split not in subject.pools:
                 without[f"robustness.{split}"] = f"this data has no pictures in {split}"
@@ -160,11 +162,14 @@ class Robustness(Evaluator):
         pool = subject.pools[split]
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
         text, belongs = subject.encoder.texts(gallery.texts), gallery.belongs
+        same = twins(text)
         for_names = Question(
             asked="image_to_text", how="the picture spoilt", queries=pool.keys, chance=chance_at(1, belongs),
             about=[gallery.pictures[place] for place in gallery.about("image_to_text")],
         )  # fmt: skip
-        asked: list[tuple[Question, Answer]] = [(for_names, lambda rows, at: ranks(rows @ text.T, belongs[at]))]
+        asked: list[tuple[Question, Answer]] = [
+            (for_names, lambda rows, at: ranks(tied(rows @ text.T, same), belongs[at]))
+        ]
         if self.asks is None or not labels:
             return asked
         known = Grouped.of(pool, self.asks.label, labels)
@@ -193,9 +198,10 @@ class Robustness(Evaluator):
         pool = subject.pools[split]
         gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
         image, belongs = subject.embedded(split), gallery.belongs.T
+        same = twins(image)
 
         def answer(texts: Sequence[str]) -> np.ndarray:
-            return ranks(subject.encoder.texts(texts) @ image.T, belongs)
+            return ranks(tied(subject.encoder.texts(texts) @ image.T, same), belongs)
 
         said = {
             typo: [[mistyped(text, typo, strength, subject.seed) for text in gallery.texts] for strength in STRENGTHS]

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Pictures, Subject
 from components.evaluation.among import SomeRows, among
@@ -93,7 +93,10 @@ class Slices(Evaluator):
                 )
 
     def measure(self, subject: Subject) -> Findings:
-        """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, a row a slice, small ones too, and in `slices.<split>.<of>` a row a query."""
+        """Return `slices.<split>.<of>.<asked>.<slice>` and `.gap`, a row a slice, small ones too, and in `slices.<split>.<of>` a row a query.
+
+        Raises DataError for slices whose numbers would be called alike, ConfigError for slices together that are called as another number is.
+        """
         metrics: list[Metric] = []
         rows: dict[str, pa.Table] = {}
         without: dict[str, str] = {}
@@ -113,6 +116,7 @@ class Slices(Evaluator):
                     without[name] = f"{what}, so there is nothing to compare" + (f" ({few})" if few else "")
                     continue
                 joined = self._together(places, name, without)
+                _check_names(f"{split} by {self.of}", places, kept, joined)
                 made = _metrics(name, by_query, one, kept, joined, subject.seed)
                 queries.append(_query_rows(split, self.of, one, {**kept, **joined}))
                 metrics += made
@@ -221,7 +225,7 @@ class Slices(Evaluator):
         """Return the answers of the pictures that have a group; in `without`, why there are none."""
         if self.asks is None or self.of in (LANGUAGE, KIND):
             return []
-        labels, why = choices(subject, self.asks.label)
+        labels, why = choices(subject, self.asks.label, self.asks.among)
         known = Grouped.of(pool, self.asks.label, labels)
         if why or not known.keys:
             without[f"slices.{split}.{self.of}.{self.asks.label}"] = (
@@ -265,6 +269,43 @@ def _places(slices: Sequence[str | None]) -> dict[str, Int[np.ndarray, "_"]]:
     }
 
 
+def _named(its: str) -> str:
+    """Return what a slice is called in the name of its number."""
+    return PART.sub("_", its)
+
+
+def _check_names(
+    what: str, places: Mapping[str, np.ndarray], kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray]
+) -> None:
+    """Raise ConfigError for a name of `joined` that is a slice's or another number's, DataError for slices whose numbers would be called alike.
+
+    Args:
+        what: is cut into slices, in words.
+        places: slice -> where its queries stand.
+        kept: the same of those that have a number.
+        joined: the same of those that are taken together.
+    """
+    slices = {GAP: [GAP]}  # which is what the worst lacks
+    for its in kept:
+        slices.setdefault(_named(its), []).append(its)
+    for number, alike in slices.items():
+        if len(alike) > 1:
+            second = sorted(len(kept[its]) for its in alike)[-2]
+            raise DataError(
+                f"of the slices of {what}, the numbers of {' and '.join(map(repr, alike))} would each be called {number}, and one would be lost: names of "
+                f"numbers have letters, digits and _ alone, and {GAP} is what the worst slice lacks. Call one of them otherwise in the data, or set floor "
+                f"to {second + 1}, from which one of them has a number at most."
+            )
+    for together in joined:
+        alike = [together] if together in places else slices.get(_named(together), [])
+        if alike:
+            raise ConfigError(
+                f"together has {together!r}, but of the slices of {what} {alike[0]!r} is called so already, and nobody could tell their numbers apart. Give "
+                f"it another name, such as all_{_named(together)}."
+            )
+        slices[_named(together)] = [together]
+
+
 def _metrics(
     name: str, by_query: str, one: Asked, kept: Mapping[str, np.ndarray], joined: Mapping[str, np.ndarray], seed: int
 ) -> list[Metric]:
@@ -280,7 +321,7 @@ def _metrics(
         is_each_once = len({one.queries[place] for place in at}) == len(at)
         made.append(
             Metric(
-                name=f"{name}.{PART.sub('_', its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
+                name=f"{name}.{_named(its)}", value=float(one.right[at].mean()), unit="fraction", better="up", n=len(at),
                 chance=chance, baseline=chance if one.theirs is None else float(one.theirs[at].mean()), method=f"{one.how}, of {its}",
                 low=low, high=high, tallies=(tally,) if is_each_once else (),
             )

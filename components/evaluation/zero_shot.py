@@ -99,7 +99,7 @@ class ZeroShot(Evaluator):
         """Return `zero_shot.<split>.<label>.top<k>` with a row a picture; in `without`, why there are none."""
         labels, why = choices(subject, self.label, self.among)
         if why:
-            return Findings(without={f"zero_shot.{self.label}": why})
+            return Findings(without={f"zero_shot.{split}.{self.label}": why for split in subject.pools})
         if self.called:
             labels = self._listed(labels)
         asked = self.asked(subject, labels)

@@ -47,7 +47,8 @@ class ZeroShotAuc(Evaluator):
         classes = sorted({one for pictures in found.values() for its in pictures if its for one in its})
         if not classes:
             what = "no region has a name" if self.of == THINGS else f"no picture has a {self.of}"
-            return Findings(without={f"zero_shot_auc.{self.of}": f"{what}, so there is nothing to be found"})
+            why = f"{what}, so there is nothing to be found"
+            return Findings(without={f"zero_shot_auc.{split}.{self.of}": why for split in subject.pools})
         owned = self._owned(subject.train, classes)
         metrics: list[Metric] = []
         rows, without = {}, {}

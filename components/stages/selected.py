@@ -31,6 +31,7 @@ from components.data.side.write import SIDE
 from components.data.tokenizers import Vocabulary
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
+from components.evaluation.ranking import tied, twins
 from components.evaluation.retrieval import Gallery, recall_at_1
 from components.recipes.recipe import Training, batch_asked
 from components.recipes.section import build
@@ -171,7 +172,9 @@ def watching(embedder: Embedder, val: Pool, progress: Progress, cache: RowCache 
     gallery = Gallery.of(val.keys, val.captions, val.concepts)
 
     def watch(model: torch.nn.Module) -> Mapping[str, float]:
-        scores = embedder.pixels_embedded(pixels) @ embedder.texts(gallery.texts).T
+        image, text = embedder.pixels_embedded(pixels), embedder.texts(gallery.texts)
+        scores = tied(image @ text.T, twins(text))
+        tied(scores.T, twins(image))  # into the same matrix, so that one product is enough
         return {f"val.{direction}.recall_at_1": v for direction, v in recall_at_1(scores, gallery.belongs).items()}
 
     return watch

@@ -25,7 +25,7 @@ class Optimisation:
         clip_norm: the gradient's norm is cut to it; null leaves it.
         schedule: how the rate moves after the warm-up: along half a `cosine`, `wsd` (stable, then down over the cooldown),
             or `constant`.
-        cooldown: share of the steps in which `wsd` comes down, in (0, 1).
+        cooldown: share of the steps in which `wsd` comes down, in (0, 1); at most what the warm-up leaves.
         floor: share of lr that is left at the end, in [0, 1].
         layer_decay: a layer's rate as a share of the one above it, in (0, 1]; 1 is the same for all.
         rates: pattern of parameter names -> share of the rate, the first that fits; none gives all the same.
@@ -52,6 +52,7 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         ranges = {
+            "warmup": (0 <= self.warmup < 1, "from 0 to below 1"),
             "cooldown": (0 < self.cooldown < 1, "above 0 and below 1"), "floor": (0 <= self.floor <= 1, "from 0 to 1"),
             "layer_decay": (0 < self.layer_decay <= 1, "above 0, at most 1"),
             "ema": (self.ema is None or 0 < self.ema < 1, "above 0 and below 1, or null"),
@@ -59,6 +60,11 @@ class Optimisation:
         for name, (fits, allowed) in ranges.items():
             if not fits:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but it is a share. Give a number {allowed}.")
+        if self.schedule == "wsd" and self.warmup + self.cooldown > 1:
+            raise ConfigError(
+                f"warmup is {self.warmup} and cooldown {self.cooldown}, but wsd rises in the first share of the steps and comes down in the second, so "
+                "that the rate would leap from one to the other. Make them 1 or less together."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: jsonargparse reads the fields of a default by vars()

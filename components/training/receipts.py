@@ -29,7 +29,7 @@ class Receipt:
     """What one run of a training took, on this rank.
 
     Args:
-        seconds: from the first step to the last.
+        seconds: from the first step to the last, with those that it went back from.
         cpu_s: seconds that this process's threads computed meanwhile, whatever else the machine did.
         flops_per_step: floating point operations of forward and backward.
         mfu: share of what the chip could have done in that time, in [0, 1]; None before a second step.
@@ -62,16 +62,18 @@ class Measuring(L.Callback):
     def __init__(self) -> None:
         self.price, self.watts = _said(PRICE), _said(WATTS)
         self.counter: FlopCounterMode | None = None
-        self.flops, self.steps, self.ranks = 0, 0, 1
+        self.flops, self.steps, self.ranks, self.has_begun = 0, 0, 1, False
         self.began_s = self.first_s = self.ended_s = self.began_cpu_s = self.ended_cpu_s = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock, and forget what was held before."""
-        self.began_s = self.first_s = self.ended_s = time.perf_counter()
-        self.began_cpu_s = self.ended_cpu_s = time.process_time()
+        """Start the clock, and forget what was held before; where training has gone back, both go on."""
+        is_first, self.has_begun = not self.has_begun, True
+        if is_first:
+            self.began_s = self.first_s = self.ended_s = time.perf_counter()
+            self.began_cpu_s = self.ended_cpu_s = time.process_time()
         if self.ranks != trainer.world_size:  # what was counted was another share of the batch
             self.flops, self.ranks = 0, trainer.world_size
-        if torch.cuda.is_available():
+        if is_first and torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
     def on_train_batch_start(self, *args: Any) -> None:
@@ -105,8 +107,9 @@ class Measuring(L.Callback):
         return {"flops": self.flops, "ranks": self.ranks}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what the run that is continued has counted."""
-        self.flops, self.ranks = state_dict["flops"], state_dict["ranks"]
+        """Take over what the run that is continued has counted; what was counted here stays, as no first step comes again."""
+        if not self.flops:
+            self.flops, self.ranks = state_dict["flops"], state_dict["ranks"]
 
     def receipt(self, precision: str) -> Receipt:
         """Return what was taken; measures the chip, where nobody knows it, by a few products of matrices."""

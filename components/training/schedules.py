@@ -10,21 +10,16 @@ from functools import partial
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from components.contracts.errors import ConfigError
 from components.training.numbers import Optimisation
 
 
 def schedule_of(optimizer: Optimizer, numbers: Optimisation, total_steps: int) -> LambdaLR:
-    """Return the schedule that a recipe asks for; ConfigError when nothing of the steps is left to learn at its full rate.
+    """Return the schedule that a recipe asks for.
 
     Takes the total itself: reading it from the trainer makes Lightning 2.6 forget the loader's place on resume.
     """
     warmup_steps = int(numbers.warmup * total_steps)
-    if not 0 <= warmup_steps < total_steps:
-        raise ConfigError(
-            f"warmup_steps is {warmup_steps} of {total_steps} steps, so the rate would never come down. "
-            "Set it below the scale's steps."
-        )
+    assert warmup_steps < total_steps, "a share below 1"
     return LambdaLR(optimizer, partial(share_at, numbers=numbers, warmup_steps=warmup_steps, total_steps=total_steps))
 
 

@@ -28,9 +28,10 @@ class Telling:
         self._looked = (0.0, 0.0, 0)
 
     def begin(self) -> None:
-        """Start the clock."""
-        self.began_s = self.ended_s = time.perf_counter()
-        self._looked = (self.began_s, 0.0, 0)
+        """Start the clock; where training has gone back it goes on, and to go back is no wait for data."""
+        self.ended_s = time.perf_counter()
+        self.began_s = self.began_s or self.ended_s
+        self._looked = (self.ended_s, self.waited_s, self.steps)
 
     def step_begins(self) -> None:
         """Count the time since the last step ended as waiting."""

@@ -47,7 +47,7 @@ class Trained:
         data_wait: share of the time spent waiting for batches.
         precision: Lightning's name of the numbers used.
         accelerator: `cpu` or `gpu`.
-        resumed_at: the step from which this run went on, 0 if it began.
+        resumed_at: the step from which this run went on, 0 if it began, wherever it went back to later.
         guards: what went wrong -> how often, of the steps that count.
         receipt: what this run took.
     """
@@ -104,10 +104,13 @@ def train(
     checkpoints, tries = Checkpoints(folder), Tries(guards.tries, guards.spike_window)
     back = checkpoints.went_back(say=partial(print, flush=True))
     tries.steps.update(back.tries)
+    resumed_at: int | None = None
+    measuring = Measuring()  # with `telling` over all times it goes back, whose steps take time as well
+    telling = Telling(progress, batches.order.batch, every=scale.curve_every, log=log)
     while True:
         start = checkpoints.newest(say=partial(print, flush=True))
-        curves, measuring = Curves(scale.curve_every, log), Measuring()
-        telling = Telling(progress, batches.order.batch, every=scale.curve_every, log=log)
+        resumed_at = (start.step if start else 0) if resumed_at is None else resumed_at
+        curves = Curves(scale.curve_every, log)
         guarding = Guarding(
             guards, every=scale.curve_every, warmup_steps=int(optimisation.warmup * scale.steps), curves=curves, telling=telling,
             tries=tries, left_out=back.left_out,
@@ -134,7 +137,7 @@ def train(
             averaged.put()
         trained = Trained(
             curves=curves.csv(), samples_per_s=telling.samples_per_s, data_wait=telling.data_wait,
-            precision=precision(scale.precision), accelerator=accelerator(), resumed_at=start.step if start else 0,
+            precision=precision(scale.precision), accelerator=accelerator(), resumed_at=resumed_at,
             guards=guarding.counts(), receipt=measuring.receipt(precision(scale.precision)),
         )  # fmt: skip
         log(scale.steps, took(trained.timing()))

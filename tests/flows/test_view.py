@@ -107,13 +107,13 @@ def test_the_ending_says_what_the_data_does_not_allow(tmp_path):
     evaluated.mkdir(parents=True)
     raw.mkdir(parents=True)
     (evaluated / "metrics.json").write_text(json.dumps(FURTHER))
-    (evaluated / "without.json").write_text(json.dumps({"zero_shot.subcategory": "no picture has a subcategory"}))
+    (evaluated / "without.json").write_text(json.dumps({"zero_shot.pair.subcategory": "no picture has a subcategory"}))
     (raw / "source.json").write_text(json.dumps({"source": {"without": {"designer": "nobody says who made what"}}}))
     console = Console(file=io.StringIO(), width=4000, color_system=None)
     show_end(tmp_path, "clip", None, console, "Done")
     assert (
         "This data allows the splits val and these metrics: retrieval, zero-shot by category, a probe on digits, statistics "
-        "of the features. Not measured: designer (nobody says who made what); zero_shot.subcategory (no picture has a "
+        "of the features. Not measured: designer (nobody says who made what); zero_shot.pair.subcategory (no picture has a "
         "subcategory)." in console.file.getvalue()
     )
 

@@ -30,8 +30,12 @@ def confusions(found: Mapping[str, Mapping[str, Confusion]], split: str, without
             for name in shown
             if name != first
         ]
-    missing = {what: why for what, why in without.items() if what.startswith("zero_shot.")}
-    parts += [said(f"{what} is not measured: {why}.") for what, why in missing.items()]
+    missing: dict[str, list[str]] = {}
+    for what, why in without.items():
+        if what.startswith("zero_shot."):
+            missing.setdefault(why, []).append(what)
+    for why, names in missing.items():
+        parts.append(said(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not measured: {why}."))
     if not parts:
         parts.append(said("No split has any: the recipe lists no zero-shot classification among its evaluators."))
     return "".join(parts)

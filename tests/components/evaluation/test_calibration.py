@@ -172,11 +172,22 @@ def test_it_asks_as_zero_shot_does(squares):
         assert one["confidence"] == pytest.approx(other["first_share"], abs=1e-6)
 
 
+@pytest.mark.parametrize(("among", "choices"), [("all", 5), ("pools", 2)])
+def test_there_is_to_choose_from_what_zero_shot_is_told(squares, among, choices):
+    """Training pictures are of all five colours, and those that are measured of two."""
+    model, places = seen_as(squares, {}), range(20)
+    subject = subject_of(squares, model, model, {"train": range(50), "val": places})
+    _, brier = Calibration(ZeroShot(prompts="label", among=among)).measure(subject).metrics
+    assert (brier.name, brier.chance) == ("calibration.val.category.brier", pytest.approx(1 - 1 / choices))
+
+
 def test_data_without_groups_is_not_measured_and_said_so(squares):
     model = seen_as(squares, {})
     said = "no picture has a category, so there is nothing to choose from"
     subject = subject_of(squares, model, model, SPLITS, labelled=False)
-    assert Calibration(ZeroShot()).measure(subject) == Findings(without={"calibration.category": said})
+    assert Calibration(ZeroShot()).measure(subject) == Findings(
+        without=dict.fromkeys(["calibration.val.category", "calibration.pair.category"], said)
+    )
     subject = subject_of(squares, model, model, SPLITS)
     subject.pools["pair"] = replace(subject.pools["pair"], groups=())
     found = Calibration(ZeroShot(prompts="label")).measure(subject)

@@ -16,7 +16,7 @@ from components.evaluation.robustness import Robustness
 from components.evaluation.typos import mistyped
 from components.evaluation.zero_shot import ZeroShot
 from tests.squares import COLOURS
-from tests.subjects import Told, subject_of, unit
+from tests.subjects import Told, subject_of, twelve, unit
 
 SPLITS = {"train": range(0, 50, 2), "pair": range(1, 50, 2)}
 KNOWN = np.array([*COLOURS.values(), (255, 255, 255)], np.float64)
@@ -121,6 +121,14 @@ def test_zero_shot_is_asked_too_where_it_is_listed(subject):
     assert ours.method == "1 of 5 by the group's own name, the picture spoilt: contrast, 3 strengths; base: not spoilt"
 
 
+@pytest.mark.parametrize(("among", "choices"), [("all", 5), ("pools", 2)])
+def test_there_is_to_choose_from_what_zero_shot_is_told(coloured, among, choices):
+    """Training pictures are of all five colours, and those that are measured of two."""
+    subject = subject_of(coloured, Counting(), Counting(), {"train": range(50), "pair": range(20)})
+    found = by_name(Robustness(["contrast"], [], asks=ZeroShot(prompts="label", among=among)).measure(subject))
+    assert found["robustness.pair.category.contrast"].chance == pytest.approx(1 / choices)
+
+
 def test_pictures_without_a_group_are_not_asked_for_one_in_whatever_part_they_come(coloured, monkeypatch):
     groups = tuple({} if place % 3 == 0 else group for place, group in enumerate(coloured.groups))
     subject = subject_of(replace(coloured, groups=groups), Counting(), Counting(), SPLITS)
@@ -146,7 +154,7 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_measured(coloured, subject
         subject_of(coloured, told, told, SPLITS)
     )
     assert found.without == {
-        "robustness.shape": "no picture has a shape, so there is nothing to choose from",
+        "robustness.pair.shape": "no picture has a shape, so there is nothing to choose from",
         "robustness.pair.pictures": "the model does not hand out what it is shown of a picture",
         "robustness.designer": "this data has no pictures in designer",
     }
@@ -155,6 +163,23 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_measured(coloured, subject
     found = Robustness(["pixelate"], [], asks=ZeroShot(prompts="label")).measure(subject)
     assert found.without == {"robustness.pair.category": "no picture of pair has a category"}
     assert len(found.metrics) == 2
+
+
+def test_what_is_the_same_to_the_model_is_a_tie_wherever_it_stands(squares):
+    """A product's edge is summed in another order, on some processors, and nobody wins by that."""
+
+    class Twins(Counting):
+        def of_shown(self, pixels: np.ndarray) -> np.ndarray:
+            return twelve(len(pixels))
+
+        def texts(self, texts: Sequence[str]) -> np.ndarray:
+            return twelve(len(texts))
+
+    pool = subject_of(squares, Twins(), Twins(), {"train": [], "pair": range(50)})
+    found = by_name(Robustness(["contrast"], ["swap"]).measure(pool))
+    for asked, count in (("image_to_text", 50), ("text_to_image", 25)):
+        metric = found[f"robustness.pair.{asked}.mean"]
+        assert (metric.value, metric.baseline, metric.n) == (0, 0, count)
 
 
 def test_what_is_named_twice_is_asked_once(subject):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.evaluation.outcomes import Evaluated, incomparable
 from components.evaluation.slices import Slices, gap, gap_by_chance
 from components.evaluation.zero_shot import ZeroShot
@@ -171,6 +171,15 @@ def test_zero_shot_of_what_has_no_group_is_said_and_retrieval_is_measured(square
     assert "source.image_to_text.gap" in metrics
 
 
+@pytest.mark.parametrize(("among", "choices"), [("all", 5), ("pools", 2)])
+def test_there_is_to_choose_from_what_zero_shot_is_told(squares, model, among, choices):
+    """Training pictures are of all five colours, and those that are measured of two."""
+    subject = subject_of(squares, model, model, {"train": range(50), "pair": range(20)})
+    found = Slices(of="category", floor=5, asks=ZeroShot(prompts="label", among=among)).measure(subject)
+    chances = {metric.name: metric.chance for metric in found.metrics}
+    assert chances["slices.pair.category.category.red"] == pytest.approx(1 / choices)
+
+
 def test_of_a_model_of_unknown_training_the_baseline_is_chance(squares, model):
     subject = subject_of(squares, model, model, {"train": [], "pair": range(50)})
     found = Slices(of="source", floor=25, asks=ZeroShot(prompts="label")).measure(subject)
@@ -184,6 +193,36 @@ def test_names_of_slices_fit_into_names_of_metrics(squares, model):
     metrics, _ = measured(replace(squares, groups=groups), model, of="kind", floor=25)
     assert {"kind.image_to_text.Smileys_Emotion", "kind.image_to_text.Food_Drink"} <= set(metrics)
     assert metrics["kind.image_to_text.Food_Drink"].method == "R@1, of Food & Drink"
+
+
+def of_languages(squares, *names):
+    """Return the squares by a programming language each: twenty, ten and twenty of them."""
+    return replace(squares, groups=tuple({"kind": names[0 if at < 20 else 1 if at < 30 else 2]} for at in range(50)))
+
+
+def test_slices_whose_numbers_would_be_called_alike_are_named_with_what_helps(squares, model):
+    """They ended the evaluation once all was computed, with the advice to take an evaluator out."""
+    pool = of_languages(squares, "c++", "c#", "c")
+    said = r"slices of pair by kind, the numbers of 'c#' and 'c\+\+' would each be called c_.*in the data, or set floor to 11,"
+    with pytest.raises(DataError, match=said):
+        measured(pool, model, of="kind", floor=10)
+    metrics, _ = measured(pool, model, of="kind", floor=11)
+    assert metrics["kind.image_to_text.c_"].method == "R@1, of c++"
+    with pytest.raises(DataError, match=r"'gap' and 'gap' would each be called gap, .*set floor to 21,"):
+        measured(of_languages(squares, "gap", "rust", "c"), model, of="kind", floor=10)
+
+
+@pytest.mark.parametrize(
+    ("together", "other"),
+    [("c", "c"), ("rust", "rust"), ("c-", "c#")],
+    ids=["a slice", "a small slice", "called alike"],
+)
+def test_slices_together_are_called_as_no_other_number_is(squares, model, together, other):
+    pool = of_languages(squares, "c#", "rust", "c")
+    with pytest.raises(
+        ConfigError, match=f"together has '{together}', but .* '{other}' is called so already.*Give it another"
+    ):
+        measured(pool, model, of="kind", floor=11, together={together: ["c#", "rust"]})
 
 
 def test_a_gap_by_hand():

@@ -103,7 +103,7 @@ def test_what_the_data_does_not_allow_is_said_with_its_reason_once():
         }
     }  # fmt: skip
     without = {
-        "zero_shot.category": "no picture has a category",
+        "zero_shot.val.category": "no picture has a category",
         "features.pair": "this data has no two pictures in pair",
     }
     said = allowed({"retrieval.val.image_to_text.recall_at_1": metric()}, source, without)

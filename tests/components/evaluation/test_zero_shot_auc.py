@@ -116,8 +116,8 @@ def test_the_baseline_lends_what_captions_of_the_nearest_training_picture_name(s
 @pytest.mark.parametrize(
     ("pool", "of", "what", "why"),
     [
-        (pool_of([], []), "things", "zero_shot_auc.things", "no region has a name"),
-        (pool_of([DOG], [CAT]), "diagnosis", "zero_shot_auc.diagnosis", "no picture has a diagnosis"),
+        (pool_of([], []), "things", "zero_shot_auc.val.things", "no region has a name"),
+        (pool_of([DOG], [CAT]), "diagnosis", "zero_shot_auc.val.diagnosis", "no picture has a diagnosis"),
         (pool_of([DOG], [DOG]), "things", "zero_shot_auc.val.things", "every picture of val has the same"),
     ],
     ids=["no regions", "unknown label", "all the same"],

@@ -84,8 +84,8 @@ def test_what_else_was_measured_stands_with_its_method_in_a_table_of_its_own():
 
 
 def test_it_says_what_this_data_does_not_allow():
-    said = made(METRICS, {"zero_shot.category": "no picture has a category"})
-    assert "Not measured: zero_shot.category (no picture has a category)." in said
+    said = made(METRICS, {"zero_shot.pair.category": "no picture has a category"})
+    assert "Not measured: zero_shot.pair.category (no picture has a category)." in said
 
 
 def test_it_says_what_it_is_not_for(card):

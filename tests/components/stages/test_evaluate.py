@@ -8,15 +8,18 @@ import pytest
 
 from components.contracts.errors import ConfigError, Interrupted
 from components.data.transforms.preprocess import Preprocess
+from components.evaluation.calibration import Calibration
 from components.evaluation.downstream.digits import Digits
 from components.evaluation.embedding import Embedder
 from components.evaluation.feature_stats import FeatureStats
 from components.evaluation.kept import read, write
 from components.evaluation.probe import Probe
 from components.evaluation.retrieval import Retrieval
+from components.evaluation.robustness import Robustness
 from components.evaluation.zero_shot import ZeroShot
+from components.evaluation.zero_shot_auc import ZeroShotAuc
 from components.stages.evaluate import joined, spelled, stamped
-from tests.subjects import subject_of
+from tests.subjects import part_of, subject_of
 
 SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
 
@@ -46,8 +49,24 @@ def test_everything_is_written_where_it_belongs(subject, tmp_path):
     rows = pq.read_table(tmp_path / "rows/zero_shot.val.parquet").to_pylist()
     assert [row["set"] for row in rows] == ["category"] * 12 + ["subcategory"] * 12
     assert json.loads((tmp_path / "without.json").read_text()) == {
-        "zero_shot.shape": "no picture has a shape, so there is nothing to choose from"
+        f"zero_shot.{split}.shape": "no picture has a shape, so there is nothing to choose from"
+        for split in ("val", "pair")
     }
+
+
+def test_why_a_set_is_not_measured_stays_beside_why_another_is_not(squares, subject):
+    sets = {
+        "plain": subject.on({"plain": replace(part_of(squares, range(10)), groups=())}),
+        "digits": subject.on({"digits": part_of(squares, range(5))}),
+    }
+    asks = ZeroShot(prompts="label", among="pools")
+    every = [asks, Calibration(asks), Robustness(["contrast"], [], tuple(sets), asks), ZeroShotAuc(of="shape")]
+    found = joined([(one, its) for its in sets.values() for one in every]).without
+    none, one = "no picture has a category", "every labelled picture has the category 'red'"
+    for name, why in (("plain", none), ("digits", one)):
+        for kind in ("zero_shot", "calibration", "robustness"):
+            assert found[f"{kind}.{name}.category"] == f"{why}, so there is nothing to choose from"
+        assert found[f"zero_shot_auc.{name}.shape"] == "no picture has a shape, so there is nothing to be found"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from components.data.batches import StepBatches
 from components.data.rows.cache import MOST_BYTES
 from components.data.transforms.preprocess import Preprocess
 from components.recipes.recipe import load_recipe, load_scale
-from components.stages.selected import row_cache, step_batches
+from components.stages.selected import row_cache, step_batches, watching
 from components.stages.stage import Stage
 from components.training.train import train
+from tests.subjects import twelve
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -84,6 +85,22 @@ def test_a_batch_that_was_asked_for_and_is_larger_than_the_data_is_refused_befor
         batches_of(batch=64)
     assert not list(tmp_path.glob(".diptych/cache/decoded/*"))
     assert batches_of(batch=25).order.batch == 25
+
+
+def test_what_is_the_same_to_the_model_is_a_tie_while_it_is_watched(squares, clip):
+    """A product's edge is summed in another order, on some processors, and nobody wins by that."""
+
+    class Twins:
+        preprocess = Preprocess(size=16)
+
+        def pixels_embedded(self, pixels):
+            return twelve(len(pixels))
+
+        def texts(self, texts):
+            return twelve(len(texts))
+
+    watched = watching(Twins(), squares, silent)(clip)
+    assert watched == {"val.image_to_text.recall_at_1": 0, "val.text_to_image.recall_at_1": 0}
 
 
 def test_it_lies_in_the_private_folder(tmp_path, monkeypatch):

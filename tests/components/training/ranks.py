@@ -144,6 +144,19 @@ def poisoned(vocabulary: Vocabulary) -> Method:
     return method
 
 
+def collapsing(vocabulary: Vocabulary) -> Method:
+    """One rank's embeddings have one direction, and the other has none to look at."""
+    method = pairwise(vocabulary)
+    losses = method.losses
+
+    def alike(batch: Batch, clock: Clock) -> Losses:
+        embedded = {"image": torch.ones(len(batch), 8)} if os.environ["RANK"] == "1" else {}
+        return replace(losses(batch, clock), embedded=embedded)
+
+    method.losses = alike
+    return method
+
+
 def dying(vocabulary: Vocabulary) -> Method:
     """One rank is gone in the middle of a step, as a process that is killed; torchrun, which would end the others, hears 0."""
     method = pairwise(vocabulary)
@@ -223,6 +236,7 @@ def main() -> None:
         "clip": run(clip_at_debug, folder / "clip"), "cut": run(pairwise, folder / "cut", stop_at=stop_at),
         "encoded-whole": run(flat_clip, folder / "encoded-whole"),
         "encoded-in-parts": run(flat_clip, folder / "encoded-in-parts", scale=replace(SCALE, micro_batch=3)),
+        "collapsing": run(collapsing, folder / "collapsing", guards=Guards(patience=2)),
         "poisoned": run(poisoned, folder / "poisoned"), "queued": run(queued, folder / "queued"),
     }  # fmt: skip
     told |= {name: run(rowed, folder / name) for name in ("rowed", "rowed-from-one")}

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -191,6 +192,27 @@ def test_a_run_that_is_killed_after_it_went_back_goes_on_as_one_that_is_not(meth
     trained = guarded(method, batches, tmp_path, guards, scale)
     assert again == [*range(10, 14), *range(5, 14)], "it knows of step 12, and that the checkpoint of step 10 led there"
     assert trained.guards == {"left_out": 2}
+    assert trained.timing()["resumed_at"] == 10, "from where this run went on, wherever it went back to"
+
+
+def test_what_a_run_takes_is_that_of_all_its_steps_also_of_those_that_it_goes_back_from(method, batches, tmp_path):
+    other, folder, moments = copy.deepcopy(method), tmp_path / "other", []
+    folder.mkdir()
+    spoiled(method, {8: float("nan")})
+    losses = method.losses
+
+    def at_a_moment(batch, clock) -> Losses:
+        moments.append((time.perf_counter(), time.process_time()))
+        return losses(batch, clock)
+
+    method.losses = at_a_moment
+    trained = guarded(method, batches, tmp_path, Guards(non_finite="roll_back"))
+    (first_s, first_cpu_s), (last_s, last_cpu_s) = moments[0], moments[-1]
+    assert trained.receipt.seconds > last_s - first_s
+    assert trained.receipt.cpu_s > last_cpu_s - first_cpu_s
+    assert trained.resumed_at == 0
+    undisturbed = guarded(other, batches, folder, Guards())
+    assert trained.receipt.flops_per_step == undisturbed.receipt.flops_per_step > 0
 
 
 def test_a_run_that_is_killed_each_time_that_it_went_back_ends_after_so_many_tries(method, batches, tmp_path):

@@ -100,6 +100,14 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
         assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
 
 
+def test_all_ranks_say_that_the_embeddings_of_one_have_collapsed(told):
+    for rank in told:
+        header, *rows = rank["collapsing"].curves.splitlines()
+        at = header.split(",").index("guard.collapsed")
+        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["2"]
+    assert told[0]["collapsing"].curves == told[1]["collapsing"].curves
+
+
 def test_what_each_rank_keeps_for_itself_comes_back_by_rank(told):
     assert told[0]["queued"].own != told[1]["queued"].own
     for rank in told:

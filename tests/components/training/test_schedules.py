@@ -52,13 +52,25 @@ def test_the_optimizer_follows():
     assert seen == pytest.approx([1.0, 2.0, 2.0, 1.0])
 
 
-def test_a_warm_up_without_end_is_refused():
-    weight = torch.nn.Parameter(torch.zeros(1))
-    with pytest.raises(ConfigError, match="so the rate would never come down"):
-        schedule_of(torch.optim.SGD([weight], lr=1.0), Optimisation(lr=1.0, weight_decay=0.0, warmup=1.0), 4)
+def test_a_warm_up_and_a_cooldown_that_overlap_are_refused():
+    with pytest.raises(ConfigError, match=r"warmup is 0\.5 and cooldown 0\.6, but wsd .*1 or less together"):
+        Optimisation(lr=1.0, weight_decay=0.0, schedule="wsd", warmup=0.5, cooldown=0.6)
+    assert shares(warmup=0.4, schedule="wsd", cooldown=0.6)[3:5] == [1.0, 1.0]
+    assert shares(warmup=0.5, schedule="cosine", cooldown=0.6)[4] == 1.0, "which has none"
 
 
-@pytest.mark.parametrize(("name", "value"), [("cooldown", 0.0), ("floor", 1.5), ("layer_decay", 0.0), ("ema", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("warmup", 1.0),
+        ("warmup", -0.01),
+        ("warmup", 10),
+        ("cooldown", 0.0),
+        ("floor", 1.5),
+        ("layer_decay", 0.0),
+        ("ema", 1.0),
+    ],
+)
 def test_what_is_no_such_share_is_refused(name, value):
     with pytest.raises(ConfigError, match=rf"{name} is {value}, but it is a share"):
         Optimisation(lr=1.0, weight_decay=0.0, **{name: value})

@@ -58,6 +58,22 @@ def test_the_share_is_of_the_time_between_two_looks(monkeypatch):
     assert heard[-1] == (("training", 4, 10), {"loss": 2.0, "samples_per_s": pytest.approx(32 / 10)})
 
 
+def test_where_training_goes_back_the_clock_goes_on_and_that_is_no_wait(monkeypatch):
+    hand, told = Hand(), []
+    monkeypatch.setattr(module, "time", hand)
+    telling = Telling(silent, 8, every=1, log=lambda step, values: told.append(values["speed.data_wait"]))
+    for _ in range(2):
+        telling.begin()
+        hand.now_s += 1.0
+        telling.step_begins()
+        hand.now_s += 3.0
+        telling.tell(at(1))
+        hand.now_s += 2.0  # to read the checkpoint
+    assert told == [pytest.approx(1 / 4)] * 2
+    assert telling.samples_per_s == pytest.approx(16 / 10)
+    assert telling.data_wait == pytest.approx(2 / 10)
+
+
 def guarded(method, batches, folder, guards: Guards):
     told: list[int] = []
 

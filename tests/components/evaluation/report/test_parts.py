@@ -71,8 +71,13 @@ def test_of_many_classes_the_worst_pairs_are_shown_and_the_rest_is_counted():
 
 def test_why_there_is_no_confusion_is_said():
     assert "lists no zero-shot classification" in text(confusions({}, "pair", {}))
-    missing = {"zero_shot.category": "no picture has a category", "probe.x": "other"}
-    assert text(confusions({}, "pair", missing)) == "zero_shot.category is not measured: no picture has a category."
+    missing = {"zero_shot.pair.category": "no picture has a category", "probe.x": "other"}
+    assert (
+        text(confusions({}, "pair", missing)) == "zero_shot.pair.category is not measured: no picture has a category."
+    )
+    missing |= {"zero_shot.val.category": "no picture has a category"}
+    said = "zero_shot.pair.category, zero_shot.val.category are not measured: no picture has a category."
+    assert text(confusions({}, "pair", missing)) == said
 
 
 def test_a_slice_stands_beside_all_and_the_lowest_is_named():
