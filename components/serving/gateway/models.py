@@ -51,7 +51,7 @@ class Line(Answer):
     )
     since: str
     index: PackageIndex | None
-    index_fault: str | None = Field(description="Why the pictures that it brings along cannot be searched.")
+    index_fault: str | None = Field(None, description="Why the pictures that it brings along cannot be searched.")
     indexes: list[NamedIndex]
 
 
@@ -66,7 +66,7 @@ class Lines(Answer):
                     "data": [{
                         "id": "clip@3", "object": "model", "owned_by": "diptych", "space": SPACE, "alias": "champion", "share": 1.0, "shadow": False, "vectors": "worker",
                         "since": "2026-11-27T09:30:00+00:00",
-                        "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}}, "index_fault": None,
+                        "index": {"pictures": 5486, "width": 128, "filters": {"source": {"noto": 3689, "openmoji": 1797}}, "languages": {"en": 5486}},
                         "indexes": [{"name": PACKAGE, "space": SPACE, "pictures": 5486, "width": 128, "by": "words and pictures"}],
                     }],
                 }
