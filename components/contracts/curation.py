@@ -75,10 +75,7 @@ class CurationOp(ABC):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Return the features it asks for: `prints` of pictures, and `NAME.image` and `NAME.text` of a model.
-
-        `NAME.text` is of `prompts` and, where it needs the column `texts`, of those of the samples.
-        """
+        """Return the features it asks for: `prints` of pictures, and `NAME.image` and `NAME.text` of a model."""
         return ()
 
     @property

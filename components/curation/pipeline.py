@@ -68,10 +68,8 @@ def _check_columns(at: int, op: CurationOp, table: pa.Table) -> None:
 def _made(features: Features, op: CurationOp, name: str, table: pa.Table, maker: Maker) -> Features:
     keys = table["key"].combine_chunks()
     if name.endswith(TEXT):
-        keys = pa.array(op.prompts, pa.string())
-        if "texts" in op.needs:
-            said = pc.struct_field(pc.list_flatten(table["texts"].combine_chunks()), "text")
-            keys = pa.concat_arrays([said, keys])
+        said = pc.struct_field(pc.list_flatten(table["texts"].combine_chunks()), "text")
+        keys = pa.concat_arrays([said, pa.array(op.prompts, pa.string())])
     lacking = features.lacking(name, keys)
     if not len(lacking):
         return features

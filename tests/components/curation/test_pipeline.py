@@ -49,12 +49,6 @@ def test_features_are_made_once_and_only_for_rows_that_are_there():
     assert maker.asked[2][1] == 2
 
 
-def test_a_step_that_reads_no_texts_of_samples_has_none_encoded():
-    maker = ToyMaker()
-    curated([Tag("toy", ["red", "blue"])], manifest(), maker, 0, silent)
-    assert maker.asked == [("toy.image", 60), ("toy.text", 2)]
-
-
 def test_a_step_that_loses_rows_uncounted_is_found():
     table = manifest()
     with pytest.raises(DataError, match="reports 60 rows in and 60 out, but took 60 and gave 50"):
