@@ -1,6 +1,6 @@
 """What is done when a training goes wrong: it is logged, and the step is skipped, the training rolled back, or stopped.
 
-All ranks decide alike: they look at the gradient and the loss of all of them, and where one has collapsed, or waits, that holds for all.
+All ranks decide alike: they look at the gradient and the loss of all of them, and the longest wait of any counts; embeddings have collapsed where those of each have.
 """
 
 import math
@@ -115,7 +115,8 @@ class Guarding(L.Callback):
             self._state("scale_capped", self.guards.scale_capped, step, why, GateClosed)
         if self.guards.collapsed != "off" and step > self.warmup_steps:
             sides = collapsed(module.seen.embedded)
-            if self.one.at_last(any_rank(trainer, bool(sides))):  # each has looked at its own rows
+            others_well = any_rank(trainer, bool(module.seen.embedded) and not sides)  # each has looked at its own rows
+            if self.one.at_last(any_rank(trainer, bool(sides)) and not others_well):
                 why = f"the embeddings have collapsed for {self._lasted}: {', '.join(sides) or 'those of another rank'}"
                 self._state("collapsed", self.guards.collapsed, step, why, GateClosed)
         if self.guards.starved != "off":

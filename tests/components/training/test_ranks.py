@@ -100,11 +100,12 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
         assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
 
 
-def test_all_ranks_say_that_the_embeddings_of_one_have_collapsed(told):
+def test_embeddings_have_collapsed_for_all_ranks_where_those_of_each_that_has_any_have(told):
+    """And those of one that are well between have it begin anew."""
     for rank in told:
         header, *rows = rank["collapsing"].curves.splitlines()
         at = header.split(",").index("guard.collapsed")
-        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["2"]
+        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["2", "7"]
     assert told[0]["collapsing"].curves == told[1]["collapsing"].curves
 
 
