@@ -39,7 +39,8 @@ KINDS: Mapping[str, tuple[float, str]] = {  # kind -> share of the captions, and
     "plain": (0.5, ""), "comma": (0.1, ", too"), "accents": (0.1, " naïve"), "Cyrillic": (0.1, " кошка"), "joined": (0.05, " cat\u00a0dog"),
     "number": (0.05, " 2"), "dash": (0.05, " -"), "emoji": (0.05, " \N{CAT}"),
 }  # fmt: skip
-NO_LETTER = ("number", "dash", "emoji")  # kinds whose last word has no letter: a word to us, and none to Data-Juicer
+# Kinds whose words we count otherwise: a word without a letter is none to Data-Juicer, and a no-break space parts none there.
+COUNTED_APART = ("number", "dash", "emoji", "joined")
 # What must hold, in our words and in theirs; limits are within on both sides.
 FILTERS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "text_length_filter": ("30 <= characters <= 120", {"min_len": 30, "max_len": 120}),
@@ -91,11 +92,11 @@ def beside(rows: int, sides: list[str]) -> dict[str, Any]:
 
 def apart(ours: set[str], theirs: set[str], kinds: Mapping[str, str]) -> dict[str, Any]:
     """Return how many rows both sides keep, and of those that one side alone keeps how many there are of each kind."""
-    lettered = {key for key, kind in kinds.items() if kind not in NO_LETTER}
+    alike = {key for key, kind in kinds.items() if kind not in COUNTED_APART}
     return {
         "kept_by_both": len(ours & theirs), "only_ours": dict(Counter(kinds[key] for key in sorted(ours - theirs))),
         "only_data_juicer": dict(Counter(kinds[key] for key in sorted(theirs - ours))),
-        "every_word_has_a_letter": {"rows": len(lettered), "kept": len(ours & lettered), "same": ours & lettered == theirs & lettered},
+        "counted_alike": {"rows": len(alike), "kept": len(ours & alike), "same": ours & alike == theirs & alike},
     }  # fmt: skip
 
 
