@@ -59,6 +59,17 @@ def _wait(at_most: timedelta) -> None:
     set_timeout(at_most)
 
 
+def is_first_rank() -> bool:
+    """Return whether this rank decides for all; what only the environment says of ranks is not looked at."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def meet() -> None:
+    """Wait for the other ranks of the last training of this process; at once where there were none."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 @contextmanager
 def answering(timeout_s: float) -> Iterator[None]:
     """Turn what the library says of a rank that died, or is silent for too long, into a TransientError."""

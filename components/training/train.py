@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from components.data.share import Share
 from components.training.callbacks import AfterStep, Curves, Resumable, Watch, Watching
 from components.training.checkpoints import Checkpoint, Checkpoints, WentBack, check_fits
 from components.training.compiled import compiled
-from components.training.device import accelerator, answering, precision, ranks
+from components.training.device import accelerator, answering, is_first_rank, meet, precision, ranks
 from components.training.ema import Averaged
 from components.training.framework import L
 from components.training.guarding import Guarding, RollBack
@@ -125,13 +125,11 @@ def train(
         try:
             fit(method, batches, optimisation, scale, guards, callbacks, start, seed)
         except RollBack as trouble:
-            now = checkpoints.newest(say=partial(print, flush=True))
-            if now is not None and now.path.name == back.to:  # it led here before
-                checkpoints.drop_newest()
-            back = WentBack(
-                to=now.path.name if now else "", left_out=guarding.left_out | {trouble.step}, tries=frozenset(tries.steps)
-            )  # fmt: skip
-            leave_word(checkpoints, back)
+            back = replace(back, left_out=guarding.left_out | {trouble.step}, tries=frozenset(tries.steps))
+            if is_first_rank():  # others might not see the same checkpoints, or read one that it drops
+                back = go_back(checkpoints, back)
+            with answering(guards.rank_timeout_s):
+                meet()
             continue
         if averaged:
             averaged.put()
@@ -144,10 +142,19 @@ def train(
         return trained
 
 
-@L.pytorch.utilities.rank_zero_only
-def leave_word(checkpoints: Checkpoints, back: WentBack) -> None:
-    """Write down that training goes back, for all ranks."""
+def go_back(checkpoints: Checkpoints, back: WentBack) -> WentBack:
+    """Choose the checkpoint to go back to, the newest or the one before it where it led here already, and leave word of it.
+
+    Args:
+        checkpoints: of which one may be dropped.
+        back: `to` of the time before; the rest of now.
+    """
+    now = checkpoints.newest(say=partial(print, flush=True))
+    if now is not None and now.path.name == back.to:
+        checkpoints.drop_newest()
+    back = replace(back, to=now.path.name if now else "")
     checkpoints.go_back(back)
+    return back
 
 
 def fit(

@@ -75,7 +75,7 @@ def _fill(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
 
 
 class Catalogue:
-    """The file, opened to be read. Not for several threads at once.
+    """The file, opened to be read. Not for several threads at once, but that pictures may be looked up by key while another thread asks for the rest.
 
     Args:
         path: of a file that write_catalogue wrote.
@@ -83,8 +83,10 @@ class Catalogue:
     """
 
     def __init__(self, path: Path, most_texts: int = MOST_TEXTS) -> None:
-        self._sql = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-        self._sql.row_factory = sqlite3.Row
+        self._sql, self._by_key = (
+            _opened(path),
+            _opened(path),
+        )  # SQLite lets a question to a connection wait for the one before
         self._most_texts = most_texts
         self._many = int(self._sql.execute("SELECT count(*) FROM said").fetchone()[0]) > most_texts
         self._facets: dict[str, dict[str, int]] | None = None
@@ -157,12 +159,12 @@ class Catalogue:
 
     def keyed(self, key: str) -> Entry | None:
         """Return what is known of the picture of that key, without what is said of it; None where there is none."""
-        found = self._sql.execute("SELECT * FROM entries WHERE key = ? LIMIT 1", (key,)).fetchone()
+        found = self._by_key.execute("SELECT * FROM entries WHERE key = ? LIMIT 1", (key,)).fetchone()
         return None if found is None else _entry(found, ())
 
     def row_of(self, key: str) -> int | None:
         """Return the row of the picture of that key; None where there is none."""
-        found = self._sql.execute("SELECT row FROM entries WHERE key = ? LIMIT 1", (key,)).fetchone()
+        found = self._by_key.execute("SELECT row FROM entries WHERE key = ? LIMIT 1", (key,)).fetchone()
         return None if found is None else int(found["row"])
 
     def facets(self) -> dict[str, dict[str, int]]:
@@ -194,6 +196,13 @@ class Catalogue:
     def close(self) -> None:
         """Let go of the file."""
         self._sql.close()
+        self._by_key.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _clause(where: Mapping[str, Sequence[str]]) -> tuple[str, list[str]]:

@@ -59,7 +59,7 @@ def vectors_of(repository: Path) -> Path:
 
 
 class Searcher:
-    """One index, opened to be read. Not for several threads at once.
+    """One index, opened to be read. Not for several threads at once, as its catalogue; `vector` may be asked beside a search.
 
     Args:
         vectors: index.npy, float32 [N D] of unit length.

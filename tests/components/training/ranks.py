@@ -23,6 +23,7 @@ from components.contracts.batch import Batch
 from components.contracts.errors import Interrupted, TransientError
 from components.contracts.method import Clock, Losses, Method
 from components.contracts.progress import silent
+from components.contracts.sealed import sha256_of
 from components.data.batches import NO_NEGATIVES, StepBatches
 from components.data.rows.decoded import decode_pairs
 from components.data.samplers.distinct import DistinctBatches
@@ -31,6 +32,7 @@ from components.data.transforms.preprocess import Preprocess
 from components.data.transforms.views import Views
 from components.objectives.multilabel_disjoint import MultiLabelDisjointLoss
 from components.objectives.partial_fc import PartialFC
+from components.training import checkpoints
 from components.training.gather import Gather
 from components.training.numbers import ON_GUARD, Guards, Optimisation, Scale
 from components.training.train import train
@@ -41,6 +43,7 @@ from tests.squares import clip_at_debug, clustered, square_pool
 SILENT_S = 10.0  # a step takes milliseconds; a busy machine may keep a rank from it for seconds
 SLOW_S = 1.0  # what a busy disk takes; between two trainings a rank needs less
 FROZEN_AT = 7  # the step in which a rank falls silent; a checkpoint is left after 5
+POISONED = (6, 7)  # steps after the checkpoint of 5
 CUT = 7  # steps after which a training is stopped, and from which it goes on
 SCALE = Scale(batch=8, steps=9, pixels=24, precision="fp32", watch_every=9, checkpoint_every=5, curve_every=1)
 
@@ -144,6 +147,20 @@ def poisoned(vocabulary: Vocabulary) -> Method:
     return method
 
 
+def twice_poisoned(vocabulary: Vocabulary) -> Method:
+    """The loss of one rank is no number in two steps after a checkpoint, which leads to the second one where it is gone back to."""
+    method = pairwise(vocabulary)
+    losses = method.losses
+
+    def after_five(batch: Batch, clock: Clock) -> Losses:
+        given = losses(batch, clock)
+        bad = clock.step in POISONED and os.environ["RANK"] == "1"
+        return Losses(terms={name: term * float("nan") if bad else term for name, term in given.terms.items()})
+
+    method.losses = after_five
+    return method
+
+
 def collapsing(vocabulary: Vocabulary) -> Method:
     """One rank's embeddings have one direction, and the other has none to look at, or in some steps such as are well."""
     method = pairwise(vocabulary)
@@ -240,6 +257,8 @@ def main() -> None:
         "collapsing": run(collapsing, folder / "collapsing", guards=Guards(patience=2)),
         "poisoned": run(poisoned, folder / "poisoned"), "queued": run(queued, folder / "queued"),
     }  # fmt: skip
+    with slow_reader():
+        told["gone-back"] = run(twice_poisoned, folder / "gone-back", guards=Guards(non_finite="roll_back"))
     told |= {name: run(rowed, folder / name) for name in ("rowed", "rowed-from-one")}
     told["rowed-cut"] = run(rowed, folder / "rowed-cut", stop_at=stop_at)
     with slow_disk():
@@ -265,6 +284,22 @@ def slow_disk() -> Iterator[None]:
         yield
     finally:
         os.fsync = fsync
+
+
+@contextmanager
+def slow_reader() -> Iterator[None]:
+    """Let one rank take its time over a checkpoint that it reads, which the other may drop meanwhile."""
+
+    def late(path: Path) -> str:
+        if os.environ["RANK"] == "1":
+            time.sleep(SLOW_S)
+        return sha256_of(path)
+
+    checkpoints.sha256_of = late
+    try:
+        yield
+    finally:
+        checkpoints.sha256_of = sha256_of
 
 
 def silenced(folder: Path) -> None:

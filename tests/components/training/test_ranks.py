@@ -10,8 +10,21 @@ import torch
 from components.contracts.errors import ConfigError
 from components.data.share import Share
 from components.training.device import ranks
+from components.training.framework import L
+from components.training.numbers import Guards
 from components.training.per_rank import PerRank
-from tests.components.training.ranks import CUT, SCALE, SILENT_S, Told, pairwise, queued, rowed, run
+from tests.components.training.ranks import (
+    CUT,
+    POISONED,
+    SCALE,
+    SILENT_S,
+    Told,
+    pairwise,
+    queued,
+    rowed,
+    run,
+    twice_poisoned,
+)
 from tests.over_ranks import torchrun
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -98,6 +111,23 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
         at = header.split(",").index("guard.non_finite")
         assert [row.split(",")[0] for row in rows if row.split(",")[at]] == ["5"]
         assert all(torch.isfinite(torch.tensor(rank["poisoned"].weights)))
+
+
+def test_ranks_go_back_to_one_checkpoint_and_past_it_where_it_led_there(told, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(
+        L.pytorch.utilities.rank_zero_only, "rank", 1
+    )  # as where something else left RANK when it was imported
+    alone = run(twice_poisoned, tmp_path / "alone", guards=Guards(non_finite="roll_back"))
+    for rank in told:
+        header, *rows = rank["gone-back"].curves.splitlines()
+        at = header.split(",").index("guard.left_out")
+        assert [row.split(",")[0] for row in rows if row.split(",")[at]] == [str(step + 1) for step in POISONED]
+    assert told[0]["gone-back"].digest == told[1]["gone-back"].digest
+    assert together(told, "gone-back") == alone.keys
+    torch.testing.assert_close(
+        torch.tensor(told[0]["gone-back"].weights), torch.tensor(alone.weights), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_embeddings_have_collapsed_for_all_ranks_where_those_of_each_that_has_any_have(told):

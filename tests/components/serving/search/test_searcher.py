@@ -183,6 +183,15 @@ def test_a_picture_is_known_by_its_key(searcher):
     assert searcher.catalogue.keyed("nobody") is None
 
 
+def test_a_picture_is_looked_up_beside_what_another_thread_searches(searcher):
+    """SQLite has one question at a time to a connection, and the gateway looks up a page's thumbnails where it answers everybody."""
+    asked = []
+    searcher.catalogue._sql.set_trace_callback(asked.append)
+    assert searcher.catalogue.keyed("k2").text == "a green apple"
+    assert searcher.vector("k2") is not None
+    assert not asked
+
+
 def test_a_file_that_was_written_is_only_read(searcher, repository):
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         searcher.catalogue._sql.execute("DELETE FROM entries")
