@@ -98,13 +98,14 @@ class Fetched:
                 return
             self._in_a_row += 1
             self._silent.add(host)
-            if self._in_a_row < min(OUTAGE, self.among):
+            most = min(OUTAGE, self.among)
+            if self._in_a_row < most:
                 return
             if self._silent == {host} and self._another_answers(host):
                 self._in_a_row = 0
                 return
             raise TransientError(
-                f"{self._in_a_row:,} URLs in a row did not answer, {name_of(url)} the last of them. Is the network there? What "
+                f"{most:,} URLs in a row did not answer, {name_of(url)} the last of them. Is the network there? What "
                 "came is kept for a day: run again, and the rest is fetched."
             )
 

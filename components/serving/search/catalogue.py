@@ -83,10 +83,8 @@ class Catalogue:
     """
 
     def __init__(self, path: Path, most_texts: int = MOST_TEXTS) -> None:
-        self._sql, self._by_key = (
-            _opened(path),
-            _opened(path),
-        )  # SQLite lets a question to a connection wait for the one before
+        # Two, since SQLite lets a question to a connection wait for the one before.
+        self._sql, self._by_key = _opened(path), _opened(path)
         self._most_texts = most_texts
         self._many = int(self._sql.execute("SELECT count(*) FROM said").fetchone()[0]) > most_texts
         self._facets: dict[str, dict[str, int]] | None = None

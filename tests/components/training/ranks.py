@@ -133,32 +133,23 @@ def rowed(vocabulary: Vocabulary) -> Method:
     return Rowed(len(vocabulary))
 
 
-def poisoned(vocabulary: Vocabulary) -> Method:
-    """The loss of one rank is no number, once."""
+def poisoned(vocabulary: Vocabulary, at: Sequence[int] = (4,)) -> Method:
+    """The loss of one rank is no number, in some steps."""
     method = pairwise(vocabulary)
     losses = method.losses
 
-    def once(batch: Batch, clock: Clock) -> Losses:
+    def now_and_then(batch: Batch, clock: Clock) -> Losses:
         given = losses(batch, clock)
-        bad = clock.step == 4 and os.environ["RANK"] == "1"
+        bad = clock.step in at and os.environ["RANK"] == "1"
         return Losses(terms={name: term * float("nan") if bad else term for name, term in given.terms.items()})
 
-    method.losses = once
+    method.losses = now_and_then
     return method
 
 
 def twice_poisoned(vocabulary: Vocabulary) -> Method:
-    """The loss of one rank is no number in two steps after a checkpoint, which leads to the second one where it is gone back to."""
-    method = pairwise(vocabulary)
-    losses = method.losses
-
-    def after_five(batch: Batch, clock: Clock) -> Losses:
-        given = losses(batch, clock)
-        bad = clock.step in POISONED and os.environ["RANK"] == "1"
-        return Losses(terms={name: term * float("nan") if bad else term for name, term in given.terms.items()})
-
-    method.losses = after_five
-    return method
+    """The same in two steps after a checkpoint, which leads to the second one where it is gone back to."""
+    return poisoned(vocabulary, POISONED)
 
 
 def collapsing(vocabulary: Vocabulary) -> Method:

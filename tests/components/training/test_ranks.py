@@ -115,9 +115,7 @@ def test_all_ranks_skip_a_step_in_which_the_loss_of_one_is_no_number(told):
 
 def test_ranks_go_back_to_one_checkpoint_and_past_it_where_it_led_there(told, tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(
-        L.pytorch.utilities.rank_zero_only, "rank", 1
-    )  # as where something else left RANK when it was imported
+    monkeypatch.setattr(L.pytorch.utilities.rank_zero_only, "rank", 1)  # as if something else had left RANK behind
     alone = run(twice_poisoned, tmp_path / "alone", guards=Guards(non_finite="roll_back"))
     for rank in told:
         header, *rows = rank["gone-back"].curves.splitlines()
