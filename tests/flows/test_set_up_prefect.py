@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import yaml
 
@@ -15,6 +17,9 @@ from flows.orchestrator import prefect_server
 from flows.stack.prefect_set_up import AT_ONCE
 from flows.telling.automations import WATCHDOGS
 from tests.flows.rolled import REPOSITORY
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 
 def receives(root: Path, *how: str) -> str:
@@ -30,11 +35,19 @@ def receives(root: Path, *how: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def switch(api: str, name: str, *, on: bool) -> None:
-    """Switch the schedule of a deployment on or off, as its page does."""
-    its = httpx.get(f"{api}/deployments/name/{name}").raise_for_status().json()
-    schedule = f"{api}/deployments/{its['id']}/schedules/{its['schedules'][0]['id']}"
-    httpx.patch(schedule, json={"active": on}).raise_for_status()
+def switch(client: "SyncPrefectClient", name: str, *, on: bool) -> None:
+    """Switch the schedule of a deployment on or off."""
+    its = client.read_deployment_by_name(name)
+    client.update_deployment_schedule(its.id, its.schedules[0].id, active=on)
+
+
+@contextmanager
+def asking() -> Iterator["SyncPrefectClient"]:
+    """Yield a client, which asks again where the server answers that its SQLite is locked, as it may beside its own services."""
+    from prefect.client.orchestration import get_client  # it reads its settings when it is imported
+
+    with get_client(sync_client=True) as client:
+        yield client
 
 
 @pytest.mark.timeout(600)
@@ -52,8 +65,7 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(root))
     monkeypatch.setenv("DIPTYCH_NOTIFY_SLACK", "https://hooks.slack.com/services/T0/B0/planted")
-    with prefect_server(tmp_path):
-        api = os.environ["PREFECT_API_URL"]
+    with prefect_server(tmp_path), asking() as client:
         for others in (["filip", "siglip"], ["siglip"]):
             params["recipes"] = {name: {"start": "data/untrained.txt"} for name in ("clip", *others)}
             (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -63,9 +75,9 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
             assert "told by slack" in ran.stdout
             assert "planted" not in ran.stdout + ran.stderr
             if "filip" in others:
-                switch(api, "pipeline/nightly", on=False)
-                switch(api, "pipeline/nightly-siglip", on=False)
-                switch(api, "sweep/weekly", on=True)
+                switch(client, "pipeline/nightly", on=False)
+                switch(client, "pipeline/nightly-siglip", on=False)
+                switch(client, "sweep/weekly", on=True)
                 (moved,) = [
                     one
                     for one in wanted["deployments"]
@@ -76,13 +88,14 @@ def test_a_server_of_a_cluster_knows_pools_deployments_and_automations(tmp_path:
                     one for one in wanted["deployments"] if not one["entrypoint"].endswith(":prove")
                 ]
         pools, deployments, automations = (
-            httpx.post(f"{api}/{what}/filter", json={}).json() for what in ("work_pools", "deployments", "automations")
+            client.request("POST", f"/{what}/filter", json={}).json()
+            for what in ("work_pools", "deployments", "automations")
         )
         alone, telling = receives(root), receives(root, "--tell-only")
         queues = {
             (pool["name"], one["name"]): one["concurrency_limit"]
             for pool in pools
-            for one in httpx.post(f"{api}/work_pools/{pool['name']}/queues/filter", json={}).json()
+            for one in client.request("POST", f"/work_pools/{pool['name']}/queues/filter", json={}).json()
         }
     assert {pool["name"]: pool["type"] for pool in pools} == {"cpu": kind, "gpu": kind}
     one_gpu = {("cpu", "urgent"): None, ("cpu", "default"): AT_ONCE, ("gpu", "default"): 1}
