@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int
+from scipy.special import stdtrit  # Student's quantile, for which scipy.stats takes a second to import
 
 from components.evaluation.bootstrap import CONFIDENCE
 
@@ -31,8 +32,6 @@ def intervals(
         seed: of the order in which groups are dealt into blocks.
         blocks: how many, fewer where there are fewer groups.
     """
-    from scipy.stats import t as student  # a second to import
-
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     if len(numbers) < 2:
         return {}
@@ -41,7 +40,7 @@ def intervals(
     block_of = dealt[[numbers[group] for group in groups]]
     whole = statistics(np.arange(len(groups)))
     without = [statistics(np.flatnonzero(block_of != block)) for block in range(blocks)]
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, blocks - 1))
+    reach = float(stdtrit(blocks - 1, (1 + CONFIDENCE) / 2))
     found = {}
     for name, value in whole.items():
         left = np.array([one[name] for one in without])

@@ -18,6 +18,7 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
+from scipy.special import stdtrit  # Student's quantile, for which scipy.stats takes a second to import
 
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.bootstrap import CONFIDENCE, FEWEST, TAIL_DRAWS, drawn, middle
@@ -199,10 +200,8 @@ def of_few(groups: int, confidence: float) -> float:
     """
     if groups >= FEWEST:
         return 1.0
-    from scipy.stats import t as student  # a second to import
-
     at = (1 + confidence) / 2
-    return float(student.ppf(at, groups - 1)) / NormalDist().inv_cdf(at) * (groups / (groups - 1)) ** 0.5
+    return float(stdtrit(groups - 1, at)) / NormalDist().inv_cdf(at) * (groups / (groups - 1)) ** 0.5
 
 
 def far_middle(asked: Float[np.ndarray, "R"], confidence: float) -> tuple[float, float]:
@@ -224,8 +223,6 @@ def of_seeds(ours: Float[np.ndarray, "_"], theirs: Float[np.ndarray, "_"], confi
 
     Arms with as many runs are paired; else the two vary each for itself, with the degrees of freedom of Welch 1947.
     """
-    from scipy.stats import t as student  # a second to import
-
     if len(ours) == len(theirs):
         parts = [(ours - theirs).var(ddof=1) / len(ours)] if len(ours) > 1 else []
         free = len(ours) - 1.0
@@ -234,7 +231,7 @@ def of_seeds(ours: Float[np.ndarray, "_"], theirs: Float[np.ndarray, "_"], confi
         parts = [float(one.var(ddof=1)) / len(one) for one in many]
         below = sum(part**2 / (len(one) - 1) for part, one in zip(parts, many, strict=True))
         free = sum(parts) ** 2 / below if below else 1.0
-    return float(student.ppf((1 + confidence) / 2, free) * np.sqrt(sum(parts))) if any(parts) else 0.0
+    return float(stdtrit(free, (1 + confidence) / 2) * np.sqrt(sum(parts))) if any(parts) else 0.0
 
 
 def _sums(runs: Sequence[Evaluated], metric: str) -> tuple[Float[np.ndarray, "G S"], list[list[tuple[int, int]]], int]:

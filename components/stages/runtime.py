@@ -28,6 +28,7 @@ from components.stages import ancestors, processes
 from components.stages.code import FOLDER, codes, has_code, keep_code, of_both, put_code
 from components.stages.disk import full_disk
 from components.stages.events import Teller, read_position
+from components.stages.garbage import collect_from_now, collect_no_more
 from components.stages.lock import hold
 from components.stages.outcome import StageOutcome, sentence
 from components.stages.place import address, private
@@ -46,6 +47,7 @@ def run_stage(name: str, body: Callable[[Stage], None], argv: Sequence[str] | No
     0 when it ran; 75 when it failed in a way that another try may mend; 128 + signal when it was stopped; 1 otherwise.
     Says so in one sentence, and leaves the traceback in .diptych/logs and the rest in .diptych/outcome.
     """
+    collect_from_now()
     parser = argparse.ArgumentParser(
         prog=f"python -m components.stages.{name}", description=f"The stage {name} of dvc.yaml."
     )
@@ -70,6 +72,8 @@ def run_stage(name: str, body: Callable[[Stage], None], argv: Sequence[str] | No
     except (DiptychError, OSError) as err:  # before the stage's own work began
         print(f"{name}: {explained(err) if isinstance(err, OSError) else err}", file=sys.stderr, flush=True)
         return 128 + signals.received if signals.received else 1
+    finally:
+        collect_no_more()
 
 
 def _run(

@@ -105,7 +105,10 @@ def test_the_versions_are_those_that_were_tested_or_it_is_said_that_they_are_not
         assert ran.returncode == 0, ran.stderr
         return ran.stderr
 
+    (root / "flows").mkdir()
+    (root / "flows/cli.py").write_text("def main(): ...\n")
     said = set_up()
+    assert list(root.glob("flows/__pycache__/cli.*.pyc")), "else each process would compile it, here"
     assert (tool == "pip") == ("No matching distribution found for uv" in said), said
     assert version_in(root / ".venv") == taken
     assert version_in(root / ".venv-serving") == "2.0"
