@@ -34,9 +34,14 @@ class Opened:
         return await asyncio.shield(self._opening)  # whoever asks may go; the opening goes on
 
     def close(self) -> None:
-        """Let go of its files, where they are open."""
+        """Let go of its files; where they are being opened, when whoever waits for them has asked."""
         opening = self._opening
-        if opening is not None and opening.done() and not self._failed(opening) and (found := opening.result()):
+        if opening is None:
+            return
+        if not opening.done():
+            later = opening.get_loop().call_later
+            opening.add_done_callback(lambda _: later(LINGER_S, self.close))
+        elif not self._failed(opening) and (found := opening.result()):
             found.close()
 
     @staticmethod
