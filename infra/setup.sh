@@ -124,7 +124,7 @@ if ! main_is_made; then
     # The tests' cyclonedx-bom brings it, and jsonschema, which Prefect imports, imports it where it is there: a second for each interpreter,
     # to know whether an IRI is one.
     case "$extra" in test | newest) .venv/bin/python -m pip uninstall -qq --yes rfc3987-syntax ;; esac
-    .venv/bin/python -m compileall -qq components flows infra || true # for the same reason: what is edited later is compiled as ever
+    .venv/bin/python -m compileall -qq components flows infra || true # ours too, for the reason that `try` has; what is edited later, or could not be written, is compiled as ever
     echo "$extra $files" > .venv/.diptych
 elif serving_is_made; then # by whom we waited for
     exit

@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int
-from scipy.special import stdtrit  # Student's quantile, for which scipy.stats takes a second to import
 
 from components.evaluation.bootstrap import CONFIDENCE
+from components.evaluation.student import student
 
 BLOCKS = 20  # more narrow an interval by less than a tenth: t has 19 degrees, of 2.09 deviations, and 1.96 in the end
 
@@ -40,7 +40,7 @@ def intervals(
     block_of = dealt[[numbers[group] for group in groups]]
     whole = statistics(np.arange(len(groups)))
     without = [statistics(np.flatnonzero(block_of != block)) for block in range(blocks)]
-    reach = float(stdtrit(blocks - 1, (1 + CONFIDENCE) / 2))
+    reach = student(CONFIDENCE, blocks - 1)
     found = {}
     for name, value in whole.items():
         left = np.array([one[name] for one in without])

@@ -18,12 +18,12 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
-from scipy.special import stdtrit  # Student's quantile, for which scipy.stats takes a second to import
 
 from components.contracts.errors import ConfigError, DataError
 from components.evaluation.bootstrap import CONFIDENCE, FEWEST, TAIL_DRAWS, drawn, middle
 from components.evaluation.outcomes import Evaluated, asked_otherwise, distinct_queries, incomparable
 from components.evaluation.signs import CLOSE, reach
+from components.evaluation.student import student
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +200,7 @@ def of_few(groups: int, confidence: float) -> float:
     """
     if groups >= FEWEST:
         return 1.0
-    at = (1 + confidence) / 2
-    return float(stdtrit(groups - 1, at)) / NormalDist().inv_cdf(at) * (groups / (groups - 1)) ** 0.5
+    return student(confidence, groups - 1) / NormalDist().inv_cdf((1 + confidence) / 2) * (groups / (groups - 1)) ** 0.5
 
 
 def far_middle(asked: Float[np.ndarray, "R"], confidence: float) -> tuple[float, float]:
@@ -231,7 +230,7 @@ def of_seeds(ours: Float[np.ndarray, "_"], theirs: Float[np.ndarray, "_"], confi
         parts = [float(one.var(ddof=1)) / len(one) for one in many]
         below = sum(part**2 / (len(one) - 1) for part, one in zip(parts, many, strict=True))
         free = sum(parts) ** 2 / below if below else 1.0
-    return float(stdtrit(free, (1 + confidence) / 2) * np.sqrt(sum(parts))) if any(parts) else 0.0
+    return float(student(confidence, free) * np.sqrt(sum(parts))) if any(parts) else 0.0
 
 
 def _sums(runs: Sequence[Evaluated], metric: str) -> tuple[Float[np.ndarray, "G S"], list[list[tuple[int, int]]], int]:

@@ -12,9 +12,9 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit  # Student's quantile, for which scipy.stats takes a second to import
 
 from components.contracts.errors import DataError
+from components.evaluation.student import student
 
 CONFIDENCE = 0.90
 MOST_CHOICES = 2_000
@@ -68,7 +68,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
         )
     mean = sum(values) / len(values)
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    reach = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(len(values))
+    reach = student(CONFIDENCE, len(values) - 1) * deviation / math.sqrt(len(values))
     return mean, mean - reach, mean + reach
 
 
@@ -94,7 +94,7 @@ def held_by_chance(differences: Sequence[float], seeds: int, margin: float, most
         chosen = np.stack([luck.choice(count, seeds, replace=False) for _ in range(most)])
     values = np.asarray(differences, float)[chosen]
     values = np.concatenate([values, -values])  # neither of the two is the baseline
-    reach = float(stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * values.std(1, ddof=1) / math.sqrt(seeds)
+    reach = student(CONFIDENCE, seeds - 1) * values.std(1, ddof=1) / math.sqrt(seeds)
     return float((values.mean(1) - reach >= margin).mean())
 
 

@@ -19,7 +19,7 @@ def test_whoever_waits_for_an_index_that_is_replaced_meanwhile_is_answered_and_t
     make(tmp_path, known)
 
     def how():
-        may_open.wait()
+        may_open.wait(timeout=20)
         return open_own(tmp_path, "own", known.space)
 
     def is_closed(searcher):
