@@ -1,4 +1,4 @@
-"""When counts began: with a worker that is alone, with itself; of several, whoever of them is started again."""
+"""Counts: when they began, with a worker that is alone and with several; and what is told while one of several begins."""
 
 import os
 import subprocess
@@ -30,6 +30,16 @@ def test_several_began_when_their_keeper_says_whoever_has_come_in_the_place_of_a
     said = [counted_by_a_worker(**several) for _ in range(2)]
     assert [one["diptych_requests_total"] for one in said] == [1, 2]
     assert [one["diptych_start_time_seconds"] for one in said] == [1234567890.125] * 2
+
+
+def test_what_a_worker_that_begins_just_now_has_not_counted_yet_keeps_nobody_from_the_others(tmp_path):
+    several = {COUNTS: str(tmp_path), BEGAN: "1234567890.125"}
+    counted_by_a_worker(**several)
+    kinds = {path.name.rpartition("_")[0] for path in tmp_path.glob("*.db")}
+    assert {"counter", "gauge_livesum"} < kinds
+    for kind in kinds:
+        (tmp_path / f"{kind}_7.db").touch()  # as it is before its first page is there
+    assert counted_by_a_worker(**several)["diptych_requests_total"] == 2
 
 
 def test_one_alone_begins_with_nothing():
