@@ -80,7 +80,7 @@ class CurationOp(ABC):
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """Return texts of its own of which it needs features, beside those of the samples."""
+        """Return texts of its own of which it needs features, in place of those of the samples."""
         return ()
 
     @abstractmethod

@@ -69,7 +69,7 @@ def _made(features: Features, op: CurationOp, name: str, table: pa.Table, maker:
     keys = table["key"].combine_chunks()
     if name.endswith(TEXT):
         said = pc.struct_field(pc.list_flatten(table["texts"].combine_chunks()), "text")
-        keys = pa.concat_arrays([said, pa.array(op.prompts, pa.string())])
+        keys = pa.array(op.prompts, pa.string()) if op.prompts else said
     lacking = features.lacking(name, keys)
     if not len(lacking):
         return features

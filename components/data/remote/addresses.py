@@ -79,8 +79,8 @@ class Addresses:
         port = given or PORTS[scheme]
         try:
             host = host if host.isascii() else host.encode("idna").decode()
-        except UnicodeError as err:  # a label that no name can have
-            raise Unfetched("fetch_failed", f"the name {host} has no address ({err})") from err
+        except UnicodeError as err:
+            raise _no_name(host, err) from err
         allowed = not self.allow.isdisjoint({host, f"{host}:{port}", f"[{host}]:{port}", f"[{host}]"})
         return Target(
             secure=scheme == "https", host=host, port=port, addresses=tuple(self._checked(host, port, allowed)),
@@ -90,8 +90,10 @@ class Addresses:
     def _checked(self, host: str, port: int, allowed: bool) -> Sequence[str]:
         try:
             found = self.resolve(host, port)
-        except (OSError, UnicodeError) as err:  # UnicodeError: a label that no name can have
-            transient = getattr(err, "errno", None) == socket.EAI_AGAIN
+        except UnicodeError as err:
+            raise _no_name(host, err) from err
+        except OSError as err:
+            transient = err.errno == socket.EAI_AGAIN
             raise Unfetched("fetch_failed", f"the name {host} has no address ({err})", transient=transient) from err
         for address in () if allowed else found:
             if (why := not_public(address)) is not None:
@@ -101,6 +103,11 @@ class Addresses:
                     f"{{allow_hosts: ['{host}:{port}']}}, or diptych data check --allow-host {host}:{port}",
                 )
         return found
+
+
+def _no_name(host: str, err: UnicodeError) -> Unfetched:
+    """Return why a host is not even looked up: a label of it is one that no name can have."""
+    return Unfetched("address_refused", f"it is no URL: {host} is no name of a host ({err})")
 
 
 def not_public(address: str) -> str | None:

@@ -49,6 +49,12 @@ def test_features_are_made_once_and_only_for_rows_that_are_there():
     assert maker.asked[2][1] == 2
 
 
+def test_captions_are_not_embedded_for_a_step_that_asks_of_texts_of_its_own():
+    maker = ToyMaker()
+    curated([Tag("toy", ["red", "blue", "green"])], manifest(), maker, 0, silent)
+    assert maker.asked == [("toy.image", 60), ("toy.text", 3)]
+
+
 def test_a_step_that_loses_rows_uncounted_is_found():
     table = manifest()
     with pytest.raises(DataError, match="reports 60 rows in and 60 out, but took 60 and gave 50"):

@@ -87,6 +87,7 @@ def test_a_name_is_looked_up_once():
         ("http://x.example:99999/", "no URL"),
         ("http://[::1/", "no URL"),
         ("http://me:secret@h\u2100.example/", "no URL"),
+        ("http://b\u00fc..example/", r"b\u00fc\.\.example is no name of a host"),
         ("a.png", "no scheme"),
     ],
 )
@@ -110,6 +111,13 @@ def test_a_name_without_an_address_says_so():
     with pytest.raises(Unfetched, match=r"no-such-name\.invalid has no address") as failed:
         Addresses().target("http://no-such-name.invalid/")
     assert failed.value.reason == "fetch_failed"
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example"])
+def test_a_name_that_no_host_can_have_is_refused_before_anybody_is_asked(host):
+    with pytest.raises(Unfetched, match=f"{host} is no name of a host") as refused:
+        Addresses().target(f"http://{host}/a.png")
+    assert (refused.value.reason, refused.value.transient) == ("address_refused", False)
 
 
 def test_letters_beyond_ascii_are_asked_for_as_browsers_do():

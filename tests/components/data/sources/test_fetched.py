@@ -203,6 +203,9 @@ def test_a_few_that_do_not_answer_are_rows_and_a_hundred_in_a_row_are_the_networ
     assert len(failed) == OUTAGE - 1
     with pytest.raises(TransientError):
         fetched([*few, web.url("/status/503")], 10_000).failures(silent)
+    no_names = [f"http://a..example/{number}.png" for number in range(20)]
+    with pytest.raises(TransientError):  # nobody was asked for these, so nobody answered
+        fetched([*few[:50], *no_names, *few[50:], web.url("/status/503")], 10_000).failures(silent)
     assert fetched([], 1).failures(silent) == {}
 
 
