@@ -87,7 +87,7 @@ class Rules:
     old_index: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.margin < 0:
+        if not self.margin >= 0:
             raise ConfigError(f"promotion.margin is {self.margin}. Give 0 for a win, or by how much it may lose.")
         if not 0 < self.old_index < 1:
             raise ConfigError(

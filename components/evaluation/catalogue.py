@@ -65,6 +65,11 @@ def better(metric: str) -> str:
     return str(next(found, "up"))
 
 
+def unit(metric: str) -> str | None:
+    """Return the unit of a metric; None where no pattern has the name."""
+    return next((its["unit"] for pattern, its in _metrics().items() if re.fullmatch(pattern, metric)), None)
+
+
 def _metrics() -> dict[str, Mapping[str, str]]:
     return {pattern: its for row in read_catalogue().values() for pattern, its in row["metrics"].items()}
 

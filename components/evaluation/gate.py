@@ -72,13 +72,13 @@ class Difference:
             return _share(self.signs >= beyond - CLOSE)
         if not self.share:
             return 0.0
-        least = (abs(bar) * (1 - abs(bar)) / self.groups) ** 0.5
+        least = (max(0.0, abs(bar) * (1 - abs(bar))) / self.groups) ** 0.5
         return 1 - NormalDist().cdf(beyond / least) if least > 0 else 0.0
 
     def more(self, bar: float, rules: Rules) -> int | None:
         """Return how many queries besides would show a difference such as this to be above the bar; None where no number would."""
         beyond, spread = self.value - bar, float(self.draws.std())
-        if beyond <= 0:
+        if beyond <= CLOSE:
             return None
         sure = NormalDist().inv_cdf(1 - rules.alpha)
         wanted = beyond / (sure + NormalDist().inv_cdf(rules.power))

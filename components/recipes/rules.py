@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.contracts.errors import ConfigError
 from components.contracts.promotion import Rules
-from components.evaluation.catalogue import better, kind_of, kinds, kinds_with_rows, why_no_rows, with_rows
+from components.evaluation.catalogue import better, kind_of, kinds, kinds_with_rows, unit, why_no_rows, with_rows
 from components.recipes.params import Params
 from components.recipes.recipe import read_recipe
 from components.recipes.yaml_lines import Document, read_yaml
@@ -16,9 +16,9 @@ UNLISTED = ("retrieval", "canary", "leakage", "zero_shot", "judged", "compatible
 
 
 def check_judgeable(root: Path, rules: Rules) -> None:
-    """Raise ConfigError, with the line, for a metric that nothing gives, and for one to be compared of which no row a query is kept.
+    """Raise ConfigError, with the line, for a metric that nothing gives, one to be compared of which no row a query is kept, and a margin that no share can fall by.
 
-    Each challenger would be refused because of it, whatever it can.
+    Each challenger would be refused because of the first two, and get by because of the last, whatever it can.
     """
     params = read_yaml(root / "params.yaml")
     for key, metric, compares in _named(rules):
@@ -30,6 +30,12 @@ def check_judgeable(root: Path, rules: Rules) -> None:
             )
         if compares and (why := why_no_rows(metric)) is not None:
             raise ConfigError(f"{params.at(key)}: {_no_rows(metric, why)}")
+    for key, metric, margin in _margins(rules):
+        if margin >= 1 and unit(metric) == "fraction":
+            raise ConfigError(
+                f"{params.at(key)}: {metric} is a share, from 0 to 1, and none falls by more than the margin {margin:g}. Give "
+                f"{margin / 100:g} for {margin:g} points."
+            )
 
 
 def check_measured(root: Path, params: Params, recipe: str | None) -> None:
@@ -50,6 +56,13 @@ def check_measured(root: Path, params: Params, recipe: str | None) -> None:
             f"{read_yaml(root / 'params.yaml').at(key)}: promotion names {metric}, and no evaluator that {' or '.join(f'{one}.yaml' for one in recipes)} lists "
             f"gives it, so that every challenger would be refused. Add `- class_path: {kinds()[kind]}` to evaluation.evaluators of the recipe, or take the rule out."
         )
+
+
+def _margins(rules: Rules) -> Iterator[tuple[str, str, float]]:
+    """Yield of each margin where it stands, of which metric it is, and how much that may fall."""
+    yield "promotion.margin", rules.primary, rules.margin
+    for place, guard in enumerate(rules.guards):
+        yield f"promotion.guards.{place}.margin", guard.metric, guard.margin
 
 
 def _named(rules: Rules) -> Iterator[tuple[str, str, bool]]:

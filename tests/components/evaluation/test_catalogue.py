@@ -8,6 +8,7 @@ from components.evaluation.catalogue import (
     kinds,
     kinds_with_rows,
     read_catalogue,
+    unit,
     why_no_rows,
     with_rows,
 )
@@ -41,6 +42,14 @@ def test_names_are_said_as_a_person_would_write_them():
     assert with_rows("cost") == []
     for kind in kinds_with_rows():
         assert not any(set("\\?+^$") & set(name) for name in with_rows(kind)), kind
+
+
+def test_the_unit_is_known_where_the_name_is():
+    assert (unit("zero_shot.pair.category.top1"), unit("calibration.pair.category.brier")) == (
+        "fraction",
+        "squared_distance",
+    )
+    assert unit("what.nobody.gives") is None
 
 
 def test_which_way_is_better_is_known_where_the_name_is():

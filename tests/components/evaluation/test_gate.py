@@ -156,6 +156,21 @@ def ways(label, right, **ways_of):
     return Evaluated(label=label, metrics=metrics, rows={"r": rows})
 
 
+def test_a_tie_by_other_numbers_is_no_advantage_that_more_queries_would_show():
+    """Sums of the same shares in another order differ in their last bit: 3 won and 8 lost of 100 is a fall by 0.05, whatever both have right."""
+    rules = Rules(margin=0.05)
+    for both in range(90):
+        ours, theirs = two(3, 8, both, 89 - both)
+        found = compared(evaluated("a", {M: ours}), evaluated("b", {M: theirs}), M, rules, 0)
+        assert found.value == pytest.approx(-0.05, abs=1e-12)
+        assert found.more(-0.05, rules) is None
+        assert ruled(ours, theirs, rules=rules).outcome == "kept"
+
+
+def test_a_margin_beyond_every_share_is_kept_to_and_ends_in_no_error():
+    assert ruled(*two(3, 8), rules=Rules(margin=2.0)).outcome == "promoted"
+
+
 def test_how_many_more_would_show_that_nothing_was_lost_counts_what_else_can_be_known():
     """Of answers that do not differ draws say at once that they are alike; what decides is that others could."""
     same = np.tile([1.0, 0.0], 50)

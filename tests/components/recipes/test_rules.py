@@ -62,6 +62,20 @@ def test_what_can_be_compared_instead_is_named(checked, metric, says):
 
 
 @pytest.mark.parametrize(
+    "rules", [{"margin": 2}, {"guards": [{"metric": "zero_shot.pair.category.top1", "margin": 2.0}]}]
+)
+def test_points_that_are_given_as_a_share_are_refused_with_the_share(checked, rules):
+    with pytest.raises(ConfigError, match=r"line \d+: (retrieval|zero_shot).* is a share.*Give 0\.02 for 2 points"):
+        checked(rules)
+
+
+def test_a_margin_that_is_no_share_may_be_above_1(checked):
+    guard = {"metric": "calibration.pair.category.brier", "margin": 1.5}
+    calibration = {"evaluators": [{"class_path": "components.evaluation.calibration.Calibration"}]}
+    assert checked({"guards": [guard]}, calibration).guards[0].margin == 1.5
+
+
+@pytest.mark.parametrize(
     ("metric", "end"),
     [("cost.image.ms", "at_most"), ("cost.text.flops", "at_most"), ("zero_shot.pair.category.mean_per_class", "at_least")],
 )  # fmt: skip
