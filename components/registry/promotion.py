@@ -14,7 +14,7 @@ from pathlib import Path
 from components.contracts.errors import Busy, ConfigError, DiptychError, GateClosed, Interrupted, TransientError
 from components.contracts.promotion import COMPATIBLE, Ruling
 from components.registry.store import Store, open_store, store_errors
-from components.registry.turns import CHAMPION, Turn, by_right
+from components.registry.turns import CHAMPION, Turn, by_right, by_right_besides
 from components.registry.versions import ModelVersion, by_alias, by_label, version_of
 
 CHALLENGER = "challenger"
@@ -85,15 +85,34 @@ def _promoted(store: Store, version: ModelVersion, judge: Judge, anew: bool, bef
             if champion is not None and champion.version == version.version:
                 return Verdict(version=champion, champion=champion, sentence=f"{champion.label} is the champion.")
             tags = store.client.get_model_version(version.name, version.version).tags
-            if champion is not None and VERDICT in tags and not anew:
-                return _stays(version, champion, tags.get(SENTENCE, ""))
-            ruling, page = judge(version, champion)
+            beaten = champion or _to_beat(store, turn, version)
+            if beaten is not None and VERDICT in tags and not anew:
+                return _unasked(_stays(version, champion, tags.get(SENTENCE, "")), beaten)
+            ruling, page = judge(version, beaten)
             if ruling.outcome != "promoted":
-                return _keep(store, version, champion, ruling, page)
+                return _unasked(_keep(store, version, champion, ruling, page), beaten)
             if turn.move(
                 store, version, partial(_record, store, version, ruling, page)
             ):  # else another was faster, and is to be beaten
                 return _crowned(store, version, ruling, page)
+
+
+def _to_beat(store: Store, turn: Turn, version: ModelVersion) -> ModelVersion | None:
+    """Return who has the alias by right, and lost it by hand, or with a version that was deleted; None where nobody has, or the version itself."""
+    if turn.last == version.version:
+        return None
+    for one in by_right_besides(store, version.name, version.version):
+        if PUT_BACK not in store.client.get_model_version(one.name, one.version).tags:
+            return one
+    return None
+
+
+def _unasked(verdict: Verdict, beaten: ModelVersion | None) -> Verdict:
+    """Return a verdict that says, where no version has the alias, who had it by right."""
+    if verdict.champion is not None or beaten is None:
+        return verdict
+    gone = f"No version has the alias champion any more, which {beaten.label} had by right, so none is asked for, and what is served stays"
+    return replace(verdict, sentence=f"{gone}. {verdict.sentence}")
 
 
 def requested(store: Store, name: str, judge: Judge) -> Verdict:

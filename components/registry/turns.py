@@ -8,12 +8,12 @@ was only slow, and moved the alias after that, gives it to whoever took the last
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from components.contracts.errors import DataError
 from components.registry.store import Store
-from components.registry.versions import ModelVersion, by_alias
+from components.registry.versions import ModelVersion, by_alias, version_of
 
 CHAMPION = "champion"
 _TAKEN, _DONE = "diptych.promotion.", "diptych.promoted."
@@ -85,15 +85,20 @@ def by_right(store: Store, name: str) -> str | None:
     return _taken_by(store, run_id, number) if number else None
 
 
-def by_right_before(store: Store, name: str, version: str) -> str | None:
-    """Return the version that took the last turn which was not this one's; None where there was none."""
+def by_right_besides(store: Store, name: str, version: str) -> Iterator[ModelVersion]:
+    """Yield who has the alias by right but for one version, last first, of those that the registry has still.
+
+    A version is left where one before it gets the alias again, as by the way back, and is none of them: two that are refused one after the other do not
+    give it to each other for ever.
+    """
     run_id = _first_run(store, name)
     params = store.client.get_run(run_id).data.params
-    for number in range(_last(store, run_id), 0, -1):
-        taken = params[f"{_TAKEN}{number}"].partition(" ")[0]
-        if taken != version:
-            return str(taken)
-    return None
+    standing: list[str] = []
+    for number in range(1, _last(store, run_id) + 1):
+        taken = str(params[f"{_TAKEN}{number}"]).partition(" ")[0]
+        standing = [*(standing[: standing.index(taken)] if taken in standing else standing), taken]
+    found = (version_of(store, name, one) for one in reversed(standing) if one != version)
+    yield from (one for one in found if one is not None)
 
 
 def _first_run(store: Store, name: str) -> str:

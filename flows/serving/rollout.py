@@ -36,8 +36,8 @@ from components.registry.deployments import (
 from components.registry.promotion import OLD_INDEX, Verdict, give_back, put_back
 from components.registry.signatures import check_signature
 from components.registry.store import Store, open_store, store_errors
-from components.registry.turns import CHAMPION, by_right_before
-from components.registry.versions import ModelVersion, by_alias, by_label, version_of
+from components.registry.turns import CHAMPION, by_right_besides
+from components.registry.versions import ModelVersion, by_alias, by_label
 from components.serving.canary import Counts, Judged, counts_of
 from components.serving.endpoint import Endpoint, read_endpoint
 from components.serving.environment import ServingEnvironment
@@ -138,12 +138,23 @@ def _rolled(root: Path, model: str, verdict: Verdict, store: Store, wait_s: floa
     return rolled
 
 
-def bring(root: Path, version: ModelVersion, store: Store | None = None) -> Rolled:
-    """Serve a version that may be served, once whoever deploys has ended; Refused where it turns out that it may not. Others as of `rollout`."""
-    with _alone(root, RUN_WAITS_S):
-        store = store or open_store(root)
-        catch_up(root, store)
-        return _bring(root, version, store)
+def bring(root: Path, version: ModelVersion, store: Store | None = None) -> ModelVersion:
+    """Serve a version that may be served, once whoever deploys has ended, or the one that is asked for by now; return which.
+
+    Refused where it turns out that it may not. Others as of `rollout`.
+    """
+    store = store or open_store(root)
+    while True:
+        with _alone(root, RUN_WAITS_S):
+            catch_up(root, store)
+            with store_errors(store.uri):
+                now = by_alias(store, version.name, CHAMPION)
+            if now is not None and now.version == version.version:
+                _bring(root, version, store)
+                return version
+        rolled = rollout(root, version.name, store, RUN_WAITS_S)  # the alias was moved since that was decided
+        if rolled.outcome != "refused":  # else somebody has it again
+            return by_label(store, rolled.label)
 
 
 def _alone(root: Path, wait_s: float) -> AbstractContextManager[None]:
@@ -302,8 +313,7 @@ def _say_refused(store: Store, version: ModelVersion, timeline: Timeline) -> str
     """Tag a version with why it is not served, and give the alias back to whoever had it by right; return one sentence."""
     say_failed(store, version, timeline.why, timeline.as_json())
     with store_errors(store.uri):
-        number = by_right_before(store, version.name, version.version)
-        before = None if number is None else version_of(store, version.name, number)
+        before = next(by_right_besides(store, version.name, version.version), None)
         return put_back(store, version, before, timeline.why).sentence
 
 

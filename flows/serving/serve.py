@@ -12,20 +12,21 @@ from flows.workspace import Workspace
 
 
 def serve(workspace: Workspace, verdict: Verdict) -> Shipped:
-    """Serve the champion. Where this machine cannot run the server, `unserved` says why, and all else stands.
+    """Serve the champion, or whichever version got the alias meanwhile. Where this machine cannot run the server, `unserved` says why, and all else stands.
 
     GateClosed when there is no champion, since no version kept the rules of params.yaml.
     """
     champion, root = verdict.served, workspace.root
     with step("deploy") as how:
-        folder, unserved = files_of(champion, root), None
+        unserved = None
         try:
-            bring(root, champion)
+            champion = bring(root, champion)
             ensure_gateway(root)
             how.append(f"serving {champion.label}")
         except CapabilityError as err:
             unserved = str(err)
             how.append("not served here")
+        folder = files_of(champion, root)
     shipped = Shipped(
         digest=verdict.version.digest, version=verdict.version.label, champion=champion.label,
         champion_digest=champion.digest, champion_folder=str(folder), verdict=verdict.sentence,

@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from components.registry.store import open_store
+from components.registry.versions import by_alias
+from components.serving.endpoint import read_endpoint
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.serving.gateway import ensure_gateway
-from flows.serving.rollout import LOCK, bring, rollout
+from flows.serving.rollout import LOCK, bring, rollout, served_label
 from tests.flows.rolled import REPOSITORY, ask, make_version, served_place
 from tests.workspace import environment
 
@@ -83,9 +85,22 @@ def test_a_run_waits_for_whoever_deploys_and_then_finds_it_done(root):
     version = make_version(root, store, seed=5, right=55)
     store.client.set_registered_model_alias(version.name, "champion", version.version)
     assert rollout(root, "tiny", store).label == version.label
+    served = read_endpoint(root)
     with ThreadPoolExecutor(1) as pool:
         with hold(private(root, "locks") / LOCK, "the endpoint"):
             brought = pool.submit(bring, root, version, store)
             with pytest.raises(TimeoutError):
                 brought.result(timeout=1.0)
-        assert brought.result(timeout=60).outcome == "already served"
+        assert brought.result(timeout=60).label == version.label
+    assert read_endpoint(root) == served
+
+
+def test_a_run_serves_who_has_the_alias_by_now_and_not_who_had_it_when_it_judged(root):
+    store = open_store(root)
+    judged = by_alias(store, "tiny", "champion")
+    later = make_version(root, store, seed=6, right=70)
+    ask(store, later)
+    assert bring(root, judged, store).label == served_label(root) == later.label
+    ask(store, make_version(root, store, seed=7, right=10))  # it is refused, and who had the alias has it again
+    assert bring(root, later, store).label == served_label(root) == later.label
+    assert by_alias(store, "tiny", "champion").version == later.version

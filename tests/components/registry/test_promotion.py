@@ -13,7 +13,7 @@ from components.registry.champion import files_of
 from components.registry.evaluated import evaluation_of
 from components.registry.promotion import PUT_BACK, give_back, promote, promote_by_hand, put_back, requested, to_serve
 from components.registry.store import fingerprint, open_store
-from components.registry.turns import Turn, by_right_before
+from components.registry.turns import Turn, by_right_besides
 from components.registry.versions import by_alias, by_label, register
 
 
@@ -360,10 +360,10 @@ def test_a_request_that_came_while_another_failed_is_held_against_who_had_it_by_
     first = by_label(store, "clip@1")
     broken, later = ship("promoted").champion, ship("kept").version
     store.client.set_registered_model_alias("clip", "champion", later.version)  # while the broken one is deployed
-    before = by_right_before(store, "clip", broken.version)
+    before = next(by_right_besides(store, "clip", broken.version))
     verdict = put_back(store, broken, first, "it answers nothing")
-    assert (before, verdict.sentence) == (
-        "1", "clip@2 is not served, and the alias champion is clip@3's by now: it answers nothing",
+    assert (before.label, verdict.sentence) == (
+        "clip@1", "clip@2 is not served, and the alias champion is clip@3's by now: it answers nothing",
     )  # fmt: skip
     assert by_alias(store, "clip", "champion").label == "clip@3"
     asked = []
@@ -377,6 +377,67 @@ def test_a_request_that_came_while_another_failed_is_held_against_who_had_it_by_
     assert "cannot be judged: there is nothing to measure it on" in refused.sentence
     assert refused.sentence in refused.page
     assert by_alias(store, "clip", "champion").label == "clip@1"
+
+
+def before(store, version):
+    """Return who gets the alias where a version is refused."""
+    return [one.label for one in by_right_besides(store, "clip", version)]
+
+
+def test_who_was_left_for_one_before_it_never_gets_the_alias_by_right(ship, store):
+    first, second = ship().champion, ship("promoted").champion
+    assert before(store, second.version) == ["clip@1"]
+    give_back(store, first, second.version, "users complain")
+    assert before(store, first.version) == []
+    third = ship("promoted").champion
+    assert before(store, third.version) == ["clip@1"]
+    ship("promoted")
+    store.client.delete_model_version("clip", third.version)
+    assert before(store, "4") == ["clip@1"]
+
+
+def test_two_that_are_refused_one_after_the_other_do_not_give_each_other_the_alias(ship, store):
+    ship()
+    ship("promoted")
+    tried = []
+    while (asked := by_alias(store, "clip", "champion")) is not None:
+        tried.append(asked.label)
+        put_back(
+            store, asked, next(by_right_besides(store, "clip", asked.version), None), "its signature does not hold"
+        )
+    assert tried == ["clip@2", "clip@1"]
+
+
+def test_one_that_was_kept_does_not_become_champion_because_somebody_took_the_alias_away(ship, store):
+    ship()
+    ship("promoted")
+    asked = []
+    ship("kept", asked, weights="worse")
+    store.client.delete_registered_model_alias("clip", "champion")
+    again = ship("promoted", asked, weights="worse")
+    assert asked == [("clip@3", "clip@2")]
+    with pytest.raises(GateClosed, match=r"No version has the alias champion any more, which clip@2 had by right"):
+        _ = again.served
+    assert ship("kept", asked, weights="another").champion is None
+    assert asked[1:] == [("clip@4", "clip@2")]
+    assert ship("promoted", asked, weights="better").champion.label == "clip@5"
+    assert asked[2:] == [("clip@5", "clip@2")]
+
+
+def test_where_the_champion_was_deleted_the_one_before_it_is_to_be_beaten(ship, store):
+    ship()
+    ship("promoted")
+    store.client.delete_model_version("clip", "2")
+    asked = []
+    ship("kept", asked)
+    assert asked == [("clip@3", "clip@1")]
+
+
+def test_where_all_were_put_back_the_next_is_the_first(ship, store):
+    put_back(store, ship().champion, None, "its files are not those that were registered")
+    asked = []
+    assert ship("promoted", asked).champion.label == "clip@2"
+    assert asked == [("clip@2", None)]
 
 
 def test_an_endpoint_that_went_back_takes_no_request_away(ship, store):
