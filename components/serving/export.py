@@ -70,7 +70,7 @@ def export(
 
 
 def write(encoder: nn.Module, rows: Tensor, path: Path, taken: str, given: str, opset: int) -> None:
-    """Write one encoder with a free number of rows."""
+    """Write one encoder with a free number of rows; weights beyond what one ONNX file can hold lie beside it, as `<name>.onnx.data`."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -78,7 +78,7 @@ def write(encoder: nn.Module, rows: Tensor, path: Path, taken: str, given: str, 
             encoder, (rows[:2],), str(path), input_names=[taken], output_names=[given], opset_version=opset, dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("rows", min=1, max=4096)},), external_data=False, verbose=False,
         )  # fmt: skip
-    path.write_bytes(anonymous(onnx.load(path)))
+    path.write_bytes(anonymous(onnx.load(path, load_external_data=False)))
 
 
 def anonymous(model: onnx.ModelProto) -> bytes:

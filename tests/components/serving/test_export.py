@@ -12,6 +12,8 @@ from components.contracts.errors import DataError
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.serving.export import compare, export
+from components.serving.graph import read_graph, weights_of
+from components.serving.package import Package
 from tests.squares import clip_at_debug
 
 TOLERANCE = 1e-4  # the recipe's
@@ -63,6 +65,24 @@ def test_texts_come_out_as_torch_has_them(exported, embedder, texts, rows):
     odd = ["", "a <pad> square", "red " * 40, "\N{PARTY POPPER}", *texts][:rows]
     answered = run(exported[0], "text_encoder", embedder.vocabulary(odd).ids.numpy())
     np.testing.assert_allclose(answered, embedder.texts(odd), rtol=0, atol=TOLERANCE)
+
+
+def test_weights_beyond_what_one_file_holds_lie_beside_the_graph(embedder, squares, texts, tmp_path, monkeypatch):
+    """Above 1.5 GiB, which the exporter is told is no byte here."""
+    monkeypatch.setattr("torch.onnx._internal.exporter._onnx_program._LARGE_MODEL_THRESHOLD", 0)
+    pixels, ids = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts).ids
+    furthest = export(embedder.model, tmp_path, pixels, ids, opset=18, tolerance=TOLERANCE)
+    assert all(0 <= one <= TOLERANCE for one in furthest.values())
+    package = Package(path=tmp_path, digest="0" * 64, files={file.name: "0" * 64 for file in tmp_path.iterdir()})
+    for name in NAMES:
+        (beside,) = (file for file in package.files if file.startswith(f"{name}.onnx."))
+        graph = read_graph(package, name)
+        held = sum(len(tensor.raw_data) for tensor in graph.initializer)
+        assert held < (tmp_path / beside).stat().st_size / 50
+        assert weights_of(graph) == weights_of(onnx.load(tmp_path / f"{name}.onnx").graph) > 1000
+    np.testing.assert_allclose(
+        run(tmp_path, "text_encoder", ids.numpy()), embedder.texts(texts), rtol=0, atol=TOLERANCE
+    )
 
 
 def test_nothing_of_training_is_exported_and_nothing_lies_beside(exported):
