@@ -77,10 +77,11 @@ def create(settings: Settings) -> App:
 
 
 async def _write_regularly(samples: Samples) -> None:
-    """Write what was sampled also where nobody asks any more."""
+    """Write what was sampled also where nobody asks any more; what a thread has been given is written also where the gateway ends."""
     while True:
         await asyncio.sleep(MOST_S)
-        await asyncio.to_thread(samples.write)
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(loop.run_in_executor(None, samples.keep, samples.hand_over()))
 
 
 async def _refused(request: Request, err: Exception) -> Response:

@@ -62,16 +62,25 @@ class Samples:
         """Keep a row, or not, as chance has it; only one that is kept is made."""
         if self._random.random() >= self._share:
             return
-        self._rows.append({"at": datetime.now(UTC), **row()})
+        made = {"at": datetime.now(UTC), **row()}
+        self._rows.append(made)
         if len(self._rows) >= MOST_ROWS or time.monotonic() - self._since > MOST_S:
             self.write()
 
     def write(self) -> None:
         """Write what waits, and let go of what is too old or too much."""
+        self.keep(self.hand_over())
+
+    def hand_over(self) -> list[Mapping[str, Any]]:
+        """Return what waits, which waits here no more. In the thread that takes rows alone, or one is lost."""
         self._since = time.monotonic()
-        if not self._rows:
-            return
         rows, self._rows = self._rows, []
+        return rows
+
+    def keep(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows that were handed over, in any thread; what cannot be written is lost, and counted in the log."""
+        if not rows:
+            return
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.parquet"
         partial = self.folder / f".{name}"
         try:
@@ -79,8 +88,9 @@ class Samples:
             pq.write_table(_table(rows), partial)
             partial.replace(self.folder / name)
             shed(self.folder, self._keep_days, self._keep_mb)
-        except OSError as err:  # a full disk must take no answer away from anybody
-            LOG.error("%d sampled requests were not kept: %s", len(rows), explained(err))
+        except (OSError, pa.ArrowException) as err:  # a full disk must take no answer away from anybody
+            why = explained(err) if isinstance(err, OSError) else f"{type(err).__name__}: {err}"
+            LOG.error("%d sampled requests were not kept: %s", len(rows), why)
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 

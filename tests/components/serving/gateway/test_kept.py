@@ -1,8 +1,10 @@
 """What a gateway keeps: thumbs, a share of the requests, spans; and pictures that it shows from the shards."""
 
+import asyncio
 import base64
 import io
 import json
+import threading
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from PIL import Image
 
 from components.data.manifest import LABELS, SCHEMA, write_manifest
+from components.serving.gateway import app
 from components.serving.gateway.feedback import feedback_file
 from components.serving.gateway.keys import add_key, keys_file
 from components.serving.gateway.samples import Samples, shed
@@ -74,6 +77,59 @@ def test_samples_that_cannot_be_written_are_counted_in_the_log_and_the_next_are_
     samples.write()
     (kept,) = samples.folder.glob("*")
     assert pq.read_table(kept).num_rows == 1
+
+
+def in_files(samples: Samples) -> list[list[str]]:
+    """Return which requests are in each file, the smallest file first."""
+    return sorted((pq.read_table(path)["request_id"].to_pylist() for path in samples.folder.glob("*.parquet")), key=len)
+
+
+def test_a_row_that_is_made_while_others_are_written_is_kept(tmp_path):
+    samples = Samples(tmp_path, share=1.0)
+
+    def meanwhile() -> dict[str, str]:
+        samples.write()
+        return {"request_id": "third"}
+
+    for name in ("first", "second"):
+        samples.take(lambda name=name: {"request_id": name})
+    samples.take(meanwhile)
+    samples.write()
+    assert in_files(samples) == [["third"], ["first", "second"]]
+
+
+def test_the_minutes_write_has_what_waited_then_and_is_made_also_where_the_gateway_ends(tmp_path, monkeypatch):
+    """While the one thread that writes has other work, a request is taken, and the gateway ends."""
+    monkeypatch.setattr(app, "MOST_S", 0.0)
+    samples, free = Samples(tmp_path, share=1.0), threading.Event()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, free.wait)
+        for name in ("first", "second"):
+            samples.take(lambda name=name: {"request_id": name})
+        writing = asyncio.create_task(app._write_regularly(samples))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        samples.take(lambda: {"request_id": "third"})
+        writing.cancel()
+        free.set()
+        await busy
+        samples.write()
+
+    asyncio.run(serve())
+    assert in_files(samples) == [["third"], ["first", "second"]]
+
+
+def test_rows_that_are_no_table_are_counted_in_the_log_and_the_next_are_kept(tmp_path, caplog):
+    samples = Samples(tmp_path, share=1.0)
+    samples.take(lambda: {"status": "none"})
+    samples.write()
+    assert "1 sampled requests were not kept: Arrow" in caplog.text
+    samples.take(lambda: {"request_id": "one", "status": 200})
+    samples.write()
+    assert in_files(samples) == [["one"]]
 
 
 def test_a_row_that_is_not_kept_is_not_made(tmp_path):
