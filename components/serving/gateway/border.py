@@ -266,14 +266,17 @@ async def _refuse(err: Refusal, request_id: str, send: Send) -> None:
 def _sampled(
     state: MutableMapping[str, Any], headers: dict[bytes, bytes], route: str, status: int, seconds: float
 ) -> dict[str, Any]:
-    """Return the row of a request; what it searched for and found, and what was embedded for it, is there where it was."""
-    query, found = state.get("searched", (None, ()))
+    """Return the row of a request; what it searched for and found, and what was embedded for it, is there where it was.
+
+    Scores are of searches among all of the model's own pictures: among others, or some of them, lower ones are no drift.
+    """
+    query, found, whole = state.get("searched", (None, (), True))
     stated = headers.get(b"content-language", b"").decode("latin-1")
     samples, vectors = state.get("embedded", ((), None))
     return {
         "request_id": state["request_id"], "route": route, "version": state.get("version"), "package": state.get("package"), "space": state.get("space"),
         "key_name": state.get("key"), "status": status, "seconds": seconds, "query": query, "lang": language_of(query, stated),
-        "keys": [one.entry.key for one in found], "scores": [one.score for one in found],
+        "keys": [one.entry.key for one in found], "scores": [one.score if whole else None for one in found],
         **({} if vectors is None else embedded(samples, vectors, stated)),
     }  # fmt: skip
 

@@ -131,7 +131,8 @@ async def search(request: Request, body: SearchRequest) -> Response:
     version, (found, vector, space) = await asked(
         request, body.model, lambda its: _search(its, image, words, body), _same
     )
-    request.state.searched = (words, found)
+    whole = body.index == PACKAGE and not body.filter
+    request.state.searched = (words, found, whole)
     if found and found[0].score is not None:
         SCORES.labels(version.label, "search").observe(found[0].score)
     if vector is not None and body.like is None:  # that of `like` is of a picture which the index has

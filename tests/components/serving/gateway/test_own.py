@@ -1,13 +1,18 @@
 """An index of one's own through a real gateway and server: found by name, followed as it changes, refused where it is of another space."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
+import pyarrow.compute as pc
 import pytest
 
+from components.monitoring.requests import Requests, read_requests
 from components.serving.client import Client
 from components.serving.indexes import index_file, index_folder, remove_index
 from components.serving.package import Package
+from tests.components.serving.gateway.conftest import by_server, running
 from tests.components.serving.search.test_own import make, samples
 from tests.components.serving.tiny_package import WIDTH, make_package
 
@@ -68,3 +73,24 @@ def test_vectors_of_another_space_are_never_searched(own, http, tmp_path, worksp
 def test_an_index_that_is_not_there_is_said(own, http, name):
     answer = http.post("/v1/search", json={"query": "blue", "index": name})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_index")
+
+
+def test_scores_among_its_pictures_or_some_of_the_models_own_are_not_watched_and_vectors_are(own, workspace):
+    """By a language that nobody else says here."""
+    asked = (
+        ("a red square", {}),
+        ("a green square", {"index": "own"}),
+        ("a blue square", {"filter": {"source": ["tiny"]}}),
+        ("red", {"index": "package", "filter": {}}),
+    )
+    settings = replace(by_server(workspace), log_share=1.0)
+    with running(settings) as address, httpx.Client(base_url=address, headers={"content-language": "fi"}) as client:
+        for words, more in asked:
+            assert keys(client.post("/v1/search", json={"query": words, "mode": "vector", **more}))
+    every = read_requests(workspace).table
+    watched = Requests(table=every.filter(pc.equal(every["lang"], "fi")))
+    assert [(row["query"], None not in row["scores"]) for row in watched.table.to_pylist()] == [
+        (words, at in (0, 3)) for at, (words, _) in enumerate(asked)
+    ]
+    assert len(watched.scores()["fi"]) == 2
+    assert len(watched.vectors("text")) == 4
