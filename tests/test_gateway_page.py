@@ -334,21 +334,44 @@ def test_a_version_that_was_replaced_meanwhile_is_not_asked_for_ever(page, root,
         page.wait("[...document.querySelectorAll('#results h2')].map(one => one.textContent).join() == 'tiny@1,tiny@5'")
 
 
-def test_where_keys_are_in_use_the_page_asks_for_one(tab, root, address):  # noqa: F811
-    token = add_key(root, "anna")
+@pytest.fixture
+def token(tab: Tab, root: Path, address: str) -> Iterator[str]:  # noqa: F811
+    """A key, without which the page that is open does not go on."""
+    made = add_key(root, "anna")
     try:
         tab.open("about:blank")
         tab.wait("new Promise(done => setTimeout(() => done(true), 600))")
         tab.open(f"{address}/")
         tab.wait("document.getElementById('door')?.open")
-        tab.ask(f"document.getElementById('key').value = {json.dumps(token)}; document.getElementById('enter').click()")
-        tab.wait("document.getElementById('about').textContent.includes('3 pictures')")
-        typed(tab, "a red square")
-        tab.wait("document.querySelector('.hits img')?.naturalWidth == 160")
+        yield made
     finally:
         keys_file(root).unlink()
         tab.ask("sessionStorage.clear()")
         tab.wait("new Promise(done => setTimeout(() => done(true), 600))")
+
+
+def entered(page: Tab, key: str) -> None:
+    page.ask(f"document.getElementById('key').value = {json.dumps(key)}; document.getElementById('enter').click()")
+
+
+def test_where_keys_are_in_use_the_page_asks_for_one(tab, token):  # noqa: F811
+    entered(tab, token)
+    tab.wait("document.getElementById('about').textContent.includes('3 pictures')")
+    typed(tab, "a red square")
+    tab.wait("document.querySelector('.hits img')?.naturalWidth == 160")
+
+
+def test_a_key_that_no_request_can_carry_is_said_at_the_door_and_not_remembered(tab, token):  # noqa: F811
+    entered(tab, f"{token[:9]}…")
+    tab.wait("document.getElementById('no-key').textContent.includes('No key has “…” in it')")
+    assert tab.ask("document.getElementById('door').open")
+    tab.press("Escape")
+    tab.wait("document.getElementById('about').textContent.includes('A key is needed here')")
+    assert tab.ask("sessionStorage.length") == 0
+    tab.ask("location.reload()")
+    tab.wait("document.getElementById('door')?.open && !document.getElementById('no-key').textContent")
+    entered(tab, f" {token} ")
+    tab.wait("document.getElementById('about').textContent.includes('3 pictures')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -34,12 +34,15 @@ async function call(path, body, signal) {
   return said;
 }
 
+const typedKey = () => by("key").value.trim();
+const unsendable = (text) => [...text].find((letter) => !/[ -~]/.test(letter)); // a key with it was refused by the browser itself, so that nobody asked for another
+
 function enter() {
   return new Promise((done) => {
     by("door").addEventListener("close", () => {
-      const typed = by("key").value.trim();
-      if (typed) sessionStorage.setItem("diptych.key", typed);
-      by("key").value = "";
+      const typed = typedKey();
+      if (typed && !unsendable(typed)) sessionStorage.setItem("diptych.key", typed);
+      by("key").value = by("no-key").textContent = "";
       done();
     }, { once: true });
     by("door").showModal();
@@ -305,6 +308,12 @@ async function small(file) {
   return canvas.toDataURL(file.type === "image/jpeg" ? "image/jpeg" : "image/png", 0.92);
 }
 
+by("door").addEventListener("submit", (event) => {
+  const wrong = unsendable(typedKey());
+  if (!wrong) return;
+  event.preventDefault();
+  by("no-key").textContent = `No key has “${wrong}” in it. Copy yours again, whole, as diptych keys add showed it.`;
+});
 by("ask").addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 by("words").addEventListener("input", () => {
   put(null);
