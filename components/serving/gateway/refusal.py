@@ -1,6 +1,7 @@
 """What a client is told when it does not get what it asked for: a status, a code that programs can read, a sentence."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -34,7 +35,7 @@ class Refusal(Exception):
 
     def headers(self) -> dict[str, str]:
         """Return the headers that go with it."""
-        found = {} if self.retry_after_s is None else {"retry-after": str(max(1, round(self.retry_after_s)))}
+        found = {} if self.retry_after_s is None else {"retry-after": str(max(1, ceil(self.retry_after_s)))}
         return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
 
 
