@@ -95,7 +95,9 @@ async def _refused(request: Request, err: Exception) -> Response:
 async def _invalid(request: Request, err: Exception) -> Response:
     assert isinstance(err, RequestValidationError)
     first = err.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    where = ".".join(str(part) for part in first["loc"][1:])  # before it is what it came in: body, query or path
+    if first["type"] == "json_invalid":
+        where = f"The body, at character {where}"
     more = f" ({len(err.errors()) - 1} more)" if len(err.errors()) > 1 else ""
     said = f"{where or 'The body'}: {first['msg']}{more}. GET /openapi.json says what is taken."
     return await _refused(request, bad("invalid_request", said))

@@ -165,6 +165,24 @@ def test_of_many_labels_that_are_none_the_first_is_told_alone(http, field):
     assert "more)" not in said, "an error for each would fill a memory"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        ("/v1/search", b'{"query": 5}', "query: "), ("/v1/search", b'{"filter": {"path": [5]}}', "filter.path.0: "), ("/v1/search", b'{"top_k": 0}', "top_k: "),
+        ("/v1/feedback", b'{"query": 5, "key": "key-red", "vote": "up"}', "query: "), ("/v1/embeddings", b"[]", "The body: "),
+        ("/v1/embeddings", b'{"input":', "The body, at character 9: "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_called_by_its_place_in_the_body(http, path, body, where):
+    answer = http.post(path, content=body, headers={"content-type": "application/json"})
+    assert refused(answer, 400, "invalid_request").startswith(where)
+
+
+def test_what_is_wrong_in_an_address_is_called_by_its_name(http):
+    said = refused(http.get("/v1/pictures/key-red?side=large"), 400, "invalid_request")
+    assert said.startswith("side: ")
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe{", b"{", b"", b"[]", b"null", b'"red"', b"[" * 100_000])
 def test_a_body_that_is_no_request(http, body):
     said = http.post("/v1/embeddings", content=body, headers={"content-type": "application/json"})
