@@ -16,7 +16,7 @@ from components.contracts.monitor import Watch
 from components.evaluation.gate import fallen
 from components.monitoring.reference import Reference
 from components.monitoring.requests import Requests, drawn
-from components.monitoring.two_sample import mmd, told_apart
+from components.monitoring.two_sample import LEAST, mmd, told_apart
 
 Outcome = Literal["drift", "no drift found", "cannot tell"]
 SIDES = {"text": "texts", "image": "pictures"}
@@ -83,12 +83,12 @@ def distances(
     windows: Sequence[Requests], reference: Reference | None, watch: Watch, seed: int
 ) -> dict[str, list[float | None]]:
     """Return MMD² of each window by side, for a picture of how it went; None for one of too few rows."""
-    rng = np.random.default_rng(seed)
+    rng, least = np.random.default_rng(seed), max(LEAST, watch.least_rows // 4)
     known: Mapping[str, np.ndarray] = {} if reference is None else reference.sides
     return {
         side: [
             mmd(usual, rows, 1, seed).statistic
-            if len(rows := window.vectors(side, watch.most_rows // 4, seed)) >= watch.least_rows // 4
+            if len(rows := window.vectors(side, watch.most_rows // 4, seed)) >= least
             else None
             for window in windows
         ]

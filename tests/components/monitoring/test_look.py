@@ -1,6 +1,7 @@
 """A look tells drift, broken budgets and deaths from what is usual; says what it cannot tell; and asks for nothing twice."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,6 +33,14 @@ def test_of_few_rows_it_is_said_how_many_are_needed_and_never_that_there_is_no_d
     assert "no drift" not in seen.sentence.lower()
     assert {one.held for one in seen.budgets} == {"cannot tell"}
     assert (served.told, seen.is_well) == ([], True)
+
+
+@pytest.mark.parametrize("least_rows", [10, 15])
+def test_a_part_of_the_window_that_has_too_few_rows_for_a_test_has_no_place_in_the_picture(served, least_rows):
+    served.ask(directions(5, 3))
+    served.ask(directions(6, 4), at=NOW - timedelta(hours=23))
+    distances = served.look(replace(WATCH, least_rows=least_rows)).distances["text"]
+    assert [one is None for one in distances] == [False, *[True] * (len(distances) - 1)]
 
 
 def test_who_repeats_himself_is_one_witness(served):
