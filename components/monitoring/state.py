@@ -13,7 +13,7 @@ from components.monitoring.budgets import Counts
 from components.monitoring.deaths import Place
 
 FILE = "state.json"
-DEPLOYS = 20  # that are remembered
+DEPLOYS = 20  # that are remembered, those that were served last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class State:
         counts: of the gateway, at the last look.
         of_version: label of what was served then -> counts of the questions to it.
         log: where its log was read to.
-        deployed: digest of a package -> when it was first seen to be served.
+        deployed: digest of a package -> when it was first seen to be served; that which was seen last is the last.
         asked: action -> when it was last asked for.
     """
 
@@ -57,12 +57,12 @@ class State:
 
     def write(self, folder: Path) -> None:
         """Write it so that a reader sees the old one or the new one."""
-        newest = sorted(self.deployed.items(), key=lambda one: one[1])[-DEPLOYS:]
+        seen_last = list(self.deployed.items())[-DEPLOYS:]
         said = {
             "counts": self.counts.as_json() if self.counts else None,
             "of_version": {label: its.as_json() for label, its in self.of_version.items()},
             "log": {"inode": self.log.inode, "offset": self.log.offset} if self.log else None,
-            "deployed": {digest: at.isoformat() for digest, at in newest},
+            "deployed": {digest: at.isoformat() for digest, at in seen_last},
             "asked": {action: at.isoformat() for action, at in self.asked.items()},
         }
         partial = folder / f".{FILE}.{os.getpid()}"
@@ -83,4 +83,5 @@ class State:
 
     def having_seen(self, digest: str, started: datetime) -> "State":
         """Return the memory of what is served; a server that was only started again was deployed when it was first seen."""
-        return self if digest in self.deployed else replace(self, deployed={**self.deployed, digest: started})
+        others = {other: at for other, at in self.deployed.items() if other != digest}
+        return replace(self, deployed={**others, digest: self.deployed.get(digest, started)})

@@ -17,6 +17,7 @@ from components.monitoring.drift import look_for_drift, outcome_of
 from components.monitoring.events import BUDGET, DIED, DRIFT
 from components.monitoring.look import World, look
 from components.monitoring.reference import of_requests
+from components.monitoring.state import DEPLOYS, State
 from tests.components.monitoring.conftest import NOW, WATCH, Served, directions, requests_of
 
 
@@ -117,6 +118,20 @@ def test_a_budget_that_breaks_soon_after_a_deploy_asks_for_a_rollback_and_later_
     later = served.look(now=NOW + timedelta(days=2, hours=1))
     assert [(event.name, event.asks) for event in later.events] == [(BUDGET, "")]
     assert served.asked() == ["rollback"]
+
+
+def test_a_package_that_was_rolled_back_to_is_not_rolled_back_again_however_many_came_and_went(served):
+    """Each is served for some minutes; the first, which answered for long, comes back each time, and was just started again."""
+    for at in range(DEPLOYS + 1):
+        now = NOW + timedelta(hours=at)
+        served.deploy(f"{at:064}", started=now)
+        served.look(now=now)
+        served.deploy(started=now)
+        served.look(now=now)
+    served.ask(directions(5, 100), side="image", status=500, at=now)
+    assert [(event.name, event.asks) for event in served.look(now=now + timedelta(minutes=5)).events] == [(BUDGET, "")]
+    state = State.read(served.root / ".diptych/monitor")
+    assert (list(state.deployed)[-1], len(state.deployed)) == ("a" * 64, DEPLOYS)
 
 
 def test_what_failed_before_a_deploy_or_elsewhere_is_not_put_down_to_it(served):
