@@ -12,6 +12,7 @@ from components.serving.gateway.answers import SPACE, Answer, answered, as_json
 from components.serving.gateway.fleet import Fleet, Version
 from components.serving.gateway.opened import IndexUnusable
 from components.serving.indexes import PACKAGE, borrowed, names
+from components.serving.search.catalogue import MAX_FACET
 from components.serving.search.own import size_of
 
 router = APIRouter()
@@ -22,7 +23,9 @@ class PackageIndex(Answer):
 
     pictures: int
     width: int
-    filters: dict[str, dict[str, int]] = Field(description="Column to values to how many pictures have each.")
+    filters: dict[str, dict[str, int]] = Field(
+        description=f"Column to values to how many pictures have each. Columns of more than {MAX_FACET} values can be filtered by, and are not listed."
+    )
     languages: dict[str, int] = Field(description="Language to how many captions there are.")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from components.serving.search.entry import COLUMNS, Entry, Place
 from components.serving.search.words import phrases, question, spaced
 
-MAX_FACET = 200  # different values of a column that are offered to choose from; of more, the most frequent
+MAX_FACET = 200  # different values of a column that are offered to choose from; of more none is, since the most frequent of `concept` are of a picture or two each
 MAX_VALUES = 100  # of one column in a filter
 MOST_TEXTS = 50_000  # that a word may be said in to be asked for beside rarer ones: each of them is scored
 KEPT_WORDS = 10_000  # of which is known whether they are said in more
@@ -166,7 +166,7 @@ class Catalogue:
         return None if found is None else int(found["row"])
 
     def facets(self) -> dict[str, dict[str, int]]:
-        """Return for each column that splits the index its values, the most frequent first, and how many rows have each; counted once, since of many rows it takes long. Not to be written to."""
+        """Return for each column that splits the index, into MAX_FACET parts at most, its values, the most frequent first, and how many rows have each; counted once, since of many rows it takes long. Not to be written to."""
         if self._facets is None:
             self._facets = self._counted()
         return self._facets

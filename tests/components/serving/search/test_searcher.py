@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components.data.manifest import LABELS, SCHEMA, write_manifest
-from components.serving.search.catalogue import KEPT_FILTERS, BadFilter, Catalogue, write_catalogue
+from components.serving.search.catalogue import KEPT_FILTERS, MAX_FACET, BadFilter, Catalogue, write_catalogue
 from components.serving.search.entry import Entry, entries_of
 from components.serving.search.searcher import FILE, Searcher, prepare, vectors_of
 
@@ -167,6 +167,19 @@ def test_no_words_break_the_question(searcher, typed):
 def test_what_there_is_to_choose_from(searcher):
     assert searcher.catalogue.facets() == {"source": {"a": 3, "b": 3, "c": 2}, "split": {"train": 7, "val": 1}}
     assert searcher.catalogue.languages() == {"de": 8, "en": 8}
+
+
+@pytest.mark.parametrize("values", [MAX_FACET, MAX_FACET + 1])
+def test_a_column_of_very_many_values_is_not_offered_and_can_be_filtered_by(tmp_path, values):
+    columns = [{"category": f"c{at % values}", "source": "ab"[at % 2]} for at in range(2 * MAX_FACET)]
+    write_catalogue(
+        tmp_path / FILE, [Entry(key=f"k{at}", text="", said=(), columns=its) for at, its in enumerate(columns)]
+    )
+    catalogue = Catalogue(tmp_path / FILE)
+    assert {name: len(its) for name, its in catalogue.facets().items()} == {
+        "source": 2, **({"category": values} if values <= MAX_FACET else {}),
+    }  # fmt: skip
+    assert catalogue.where({"category": ["c7"]}).tolist() == [7, 7 + values]
 
 
 def test_what_there_is_to_choose_from_is_counted_once(searcher):
