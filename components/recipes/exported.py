@@ -5,10 +5,10 @@ Axes: N rows, S pixels a side, D shared width.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -23,7 +23,7 @@ from components.recipes.given_model import PACKED, read_given
 from components.recipes.interop import Moved, moved, pixels_of, whole_folder, write_theirs
 from components.recipes.read_there import PACKAGES, ask, reader_of
 from components.recipes.their_files import Library
-from components.serving.export import ImageEncoder, TextEncoder, compare, export
+from components.serving.export import TEXTS, compare, export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import seal
 from components.serving.package import Package
@@ -36,11 +36,6 @@ LIBRARIES: dict[To, Library] = {"open_clip": "open_clip", "hf": "huggingface"}
 TOLERANCE = 1e-5  # most that a number of a unit row may differ from ours
 OPSET = 18
 ENCODERS = ("image_encoder", "text_encoder")
-TEXTS = (
-    "a red square", "Two green circles, beside a BLUE square!", "naïve café — 東京", "a", "",
-    "one caption that says so much of what there is to see, and then of what there is not, that no row of tokens of any model has room for it "
-    "from its first word to its last one, which nobody will therefore ever read, however long the row may be that it was given to",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +171,12 @@ def _theirs(embedder: Embedder, to: To, folder: Path) -> tuple[str | None, dict[
 
 def _graphs(embedder: Embedder, package: Package | None, labels: Labels | None, folder: Path) -> dict[str, float]:
     """Write both encoders with tokenizer, transform and labels; the encoders of a package are copied, and compared again."""
-    pixels, ids = _pixels(embedder), embedder.vocabulary(TEXTS).ids
     embedder.vocabulary.save(folder / TOKENIZER)
     (folder / TRANSFORMS).write_text(embedder.preprocess.to_json(), encoding="utf-8")
     if labels:
         labels.write(folder)
     if package is None:
-        found = export(embedder.model, folder, pixels, ids, OPSET, TOLERANCE)
+        found = export(embedder.model, folder, _pixels(embedder), embedder.vocabulary(TEXTS), OPSET, TOLERANCE)
         return {"image": found["image_encoder"], "text": found["text_encoder"]}
     for name in package.files:
         if name.startswith(tuple(f"{encoder}.onnx" for encoder in ENCODERS)):
@@ -212,17 +206,16 @@ def _packed(embedder: Embedder, labels: Labels | None, folder: Path) -> Package:
 
 
 def _compared(embedder: Embedder, graphs: Mapping[str, Path]) -> dict[str, float]:
-    """Return how far each graph is from torch at most; DataError for more than TOLERANCE."""
+    """Return how far each graph is from what is measured at most; DataError for more than TOLERANCE."""
     pixels, ids = _pixels(embedder), embedder.vocabulary(TEXTS).ids
-    found = {}
-    sides: tuple[tuple[str, Callable[..., Any], torch.Tensor, str], ...] = (
-        ("image", ImageEncoder(embedder.model), pixels, "pixel_values"), ("text", TextEncoder(embedder.model), ids, "input_ids")
-    )  # fmt: skip
-    for side, encoder, rows, taken in sides:
-        with torch.inference_mode():
-            wanted = encoder(rows).numpy()
-        found[side] = compare(graphs[f"{side}_encoder"], taken, rows.numpy(), wanted, TOLERANCE)
-    return found
+    shown, read = _unit_rows(embedder, pixels)
+    return {
+        side: compare(graphs[f"{side}_encoder"], taken, rows.numpy(), measured, TOLERANCE)
+        for side, taken, rows, measured in (
+            ("image", "pixel_values", pixels, shown),
+            ("text", "input_ids", ids, read),
+        )
+    }
 
 
 def _pixels(embedder: Embedder) -> torch.Tensor:

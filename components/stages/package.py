@@ -26,7 +26,7 @@ from components.recipes.recipe import Recipe, load_recipe
 from components.recipes.trained import load_trained
 from components.registry.forebears import AGAIN, MADE
 from components.serving.card import About, model_card
-from components.serving.export import export
+from components.serving.export import TEXTS, export
 from components.serving.labels import LABEL_FILES, Labels, measured_labels
 from components.serving.pack import columns_of, seal, write_index
 from components.stages.code import CODE
@@ -110,8 +110,8 @@ def body(stage: Stage) -> None:
         )
         labels.write(out)
         furthest = export(
-            embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]), embedder.vocabulary(names[:COMPARED]).ids,
-            recipe.serving.opset, recipe.serving.tolerance,
+            embedder.model, out, embedder.pixels(pool.pictures[:COMPARED]),
+            embedder.vocabulary([*names[:COMPARED], *TEXTS]), recipe.serving.opset, recipe.serving.tolerance,
         )  # fmt: skip
         stage.progress("exporting", 1, 1)
         shutil.copyfile(stage.root / "data/validated/card.md", out / "dataset_card.md")  # the model card names it

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 import yaml
-from tokenizers import Tokenizer
 
 from components.contracts.model_files import MODEL, TOKENIZER, TRANSFORMS
 from components.contracts.sealed import MANIFEST
+from components.data.tokenizers import Vocabulary
 from components.models.dual_encoder import DualEncoder
 from components.recipes.section import build
 from components.recipes.trained import save_weights
@@ -41,9 +41,8 @@ def make_larger(package: Path, folder: Path, size: str = "small") -> Path:
         torch.manual_seed(0)
         model, shown = build(described, DualEncoder), torch.rand(len(SAID), 3, pixels, pixels)
     save_weights(folder, model)
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    ids = torch.tensor([tokenizer.encode(text).ids for text in SAID])
-    export(model, folder, shown, ids, recipe["serving"]["opset"], recipe["serving"]["tolerance"])
+    words = Vocabulary.load(folder / TOKENIZER)
+    export(model, folder, shown, words(SAID), recipe["serving"]["opset"], recipe["serving"]["tolerance"])
     about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / MANIFEST).unlink()
     seal(folder, {name: value for name, value in about.items() if name not in ("digest", "files")})

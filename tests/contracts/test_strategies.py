@@ -255,7 +255,7 @@ def test_what_is_added_is_exported_with_the_towers(row, go, clip, vocabulary, sq
         clip.model,
         tmp_path,
         embedder.pixels(squares.pictures[:4]),
-        vocabulary(["a red square", "a black square"]).ids,
+        vocabulary(["a red square", "a black square"]),
         18,
         1e-4,
     )

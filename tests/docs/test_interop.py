@@ -14,9 +14,10 @@ from components.models.interop.layout import CLIP_NET, SIGLIP_NET
 from components.models.interop.open_clip_config import POOLS
 from components.models.interop.ties import SHOWN
 from components.models.interop.weights import PICKLED
-from components.recipes.exported import TEXTS, TOLERANCE
+from components.recipes.exported import TOLERANCE
 from components.recipes.interop import import_model
 from components.recipes.their_files import CONFIGS, WEIGHTS
+from components.serving.export import TEXTS
 from components.serving.variants import ALIKE, FASTER, LOST
 from flows.cli import _parser
 from flows.model_parsers import TO
@@ -40,7 +41,7 @@ def test_what_can_be_written_is_the_codes():
     rows = PAGE.split("| `--to` |")[1].split("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == TO
     assert TOLERANCE == 1e-5
-    assert len(TEXTS) == 6
+    assert len(TEXTS) == 7
 
 
 def test_the_variants_are_those_that_were_measured():

@@ -262,6 +262,18 @@ def weights(
     return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(-1)
 
 
-def mask_of(ids: Int[Tensor, "N L"], pad: int = 0) -> Bool[Tensor, "N L"]:
-    """Return True where a token is real; the exported encoder takes ids alone and derives the mask."""
-    return ids != pad
+def mask_of(ids: Int[Tensor, "N L"], pad: int = 0, closed: bool = False) -> Bool[Tensor, "N L"]:
+    """Return True where a token is real, up to the last that is no padding; the exported encoder takes ids alone and derives the mask.
+
+    An id inside may look like padding: CLIP's tokenizer pads with 0, which is a "!" that ends no word, too. `closed` is of
+    texts that end in the very token that they are padded with, of which the first is real.
+    """
+    place = torch.arange(1, ids.shape[1] + 1, device=ids.device)
+    last = (place * (ids != pad)).amax(1, keepdim=True)
+    return place <= last + int(closed)
+
+
+def is_closed(rows: Texts, pad: int) -> bool:
+    """Return whether texts end in the very token that they are padded with, as SigLIP's do."""
+    last = (rows.mask.sum(1, keepdim=True) - 1).clamp(min=0)
+    return bool((rows.ids.gather(1, last) == pad).all())

@@ -80,7 +80,7 @@ def test_towers_that_cannot_share_are_refused(vocabulary, more, says):
 
 
 def test_what_is_exported_answers_the_same(vocabulary, rows, tmp_path):
-    furthest = export(model(vocabulary), tmp_path, rows[0].pixels, rows[1].ids, opset=18, tolerance=1e-4)
+    furthest = export(model(vocabulary), tmp_path, rows[0].pixels, rows[1], opset=18, tolerance=1e-4)
     assert max(furthest.values()) <= 1e-4
 
 

@@ -8,16 +8,19 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
+from torch.nn.functional import normalize
 
 from components.contracts.batch import Images
 from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
 from components.recipes.exported import export_model
+from components.recipes.given_model import read_given
 from components.recipes.interop import import_model, whole_folder, write_theirs
 from components.recipes.trained import load_trained
 from components.serving.export import TextEncoder, compare, write
@@ -64,9 +67,47 @@ def test_an_imported_text_tower_is_served_as_it_is(tmp_path):
     import_model(GOLDEN / "siglip", "huggingface", tmp_path / "ours")
     embedder = load_trained(tmp_path / "ours")
     rows = embedder.vocabulary(TEXTS)
-    encoder, path = TextEncoder(embedder.model).eval(), tmp_path / "text_encoder.onnx"
+    encoder, path = TextEncoder(embedder.model, rows).eval(), tmp_path / "text_encoder.onnx"
     write(encoder, rows.ids, path, "input_ids", "text_embeds", opset=18)
     assert compare(path, "input_ids", rows.ids.numpy(), embedder.texts(TEXTS), tolerance=1e-4) <= 1e-5
+
+
+def clips(folder: Path, **text) -> torch.nn.Module:
+    """Write a folder of open_clip's with CLIP's own tokenizer, and return its model."""
+    words = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2, **text}
+    vision = {"layers": 1, "width": 32, "patch_size": 8, "image_size": 16, "head_width": 16}
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": words}
+    torch.manual_seed(0)
+    peer = open_clip.CLIP(**config).eval()
+    for weight in peer.parameters():
+        torch.nn.init.normal_(weight, std=0.3)  # as new, a token moves a vector by less than rounding
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    save_file(peer.state_dict(), folder / "open_clip_model.safetensors")
+    shutil.copy(Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz", folder)
+    return peer
+
+
+PUNCTUATED = (
+    "a red square",
+    "yes!/no",
+    "!= a!=b",
+    "sale!(50% off), wow!😀",
+)  # id 0, which pads, is "!" before another sign
+
+
+@torch.no_grad()
+def test_a_sign_that_has_the_id_of_padding_is_read_by_the_graph_too(tmp_path):
+    peer = clips(tmp_path / "theirs")
+    embedder = read_given(tmp_path / "theirs").encoder
+    ids = open_clip.SimpleTokenizer(context_length=16)(list(PUNCTUATED))
+    assert torch.equal(embedder.vocabulary(PUNCTUATED).ids, ids)
+    assert (ids[1, 2], ids[1, 3]) == (0, 270)
+    export_model(tmp_path / "theirs", "onnx", tmp_path / "graphs")
+    graph = onnxruntime.InferenceSession(tmp_path / "graphs/text_encoder.onnx")
+    (answered,) = graph.run(None, {"input_ids": ids.numpy()})
+    np.testing.assert_allclose(answered, embedder.texts(PUNCTUATED), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(answered, normalize(peer.encode_text(ids), dim=-1), rtol=0, atol=1e-5)
 
 
 @torch.no_grad()

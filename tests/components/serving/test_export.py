@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from components.contracts.errors import DataError
+from components.data.tokenizer_files import of_length
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.embedding import Embedder
 from components.serving.export import compare, export
@@ -37,8 +38,8 @@ def texts(squares) -> list[str]:
 def exported(embedder, squares, texts, tmp_path_factory) -> tuple[Path, dict[str, float]]:
     """The folder with both encoders, and how far they are from torch."""
     folder = tmp_path_factory.mktemp("exported")
-    pixels, ids = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts).ids
-    return folder, export(embedder.model, folder, pixels, ids, opset=18, tolerance=TOLERANCE)
+    pixels, rows = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts)
+    return folder, export(embedder.model, folder, pixels, rows, opset=18, tolerance=TOLERANCE)
 
 
 def run(folder: Path, name: str, rows: np.ndarray) -> np.ndarray:
@@ -116,9 +117,31 @@ def test_an_encoder_that_answers_otherwise_is_refused(exported, embedder, square
 
 
 def test_a_tolerance_of_nothing_is_breached(embedder, squares, texts, tmp_path):
-    pixels, ids = embedder.pixels(squares.pictures[:2]), embedder.vocabulary(texts[:2]).ids
+    pixels, rows = embedder.pixels(squares.pictures[:2]), embedder.vocabulary(texts[:2])
     with pytest.raises(DataError, match="differs from torch"):
-        export(embedder.model, tmp_path, pixels, ids, opset=18, tolerance=0.0)
+        export(embedder.model, tmp_path, pixels, rows, opset=18, tolerance=0.0)
+
+
+def test_what_the_tokenizer_hides_is_what_the_graph_must_hide(embedder, squares, texts, tmp_path):
+    pixels, rows = embedder.pixels(squares.pictures[:2]), embedder.vocabulary(texts[:2])
+    rows.mask[1] = True  # of padding in one row alone the ids do not say that it is read
+    with pytest.raises(DataError, match=r"text_encoder\.onnx differs from torch by"):
+        export(embedder.model, tmp_path, pixels, rows, opset=18, tolerance=TOLERANCE)
+
+
+@pytest.mark.parametrize("pool", ["eos", "mean"])
+def test_texts_that_end_in_what_they_are_padded_with_come_out_as_torch_has_them(vocabulary, squares, pool, tmp_path):
+    """As SigLIP's tokenizer has it, where a recipe takes it and hides padding."""
+    end = vocabulary.tokenizer.token_to_id("<end>")
+    clip = clip_at_debug(vocabulary)
+    clip.model.text.causal, clip.model.text.pool, clip.model.text.pad = False, pool, end
+    closed = of_length(vocabulary.tokenizer, vocabulary.context, end)
+    embedder = Embedder(clip.model, closed, Preprocess(size=32))
+    asked = ["", "a red square", "red " * 40]
+    assert closed(asked).ids[0, -1] == end
+    export(clip.model, tmp_path, embedder.pixels(squares.pictures[:2]), closed(asked), opset=18, tolerance=TOLERANCE)
+    answered = run(tmp_path, "text_encoder", closed(asked).ids.numpy())
+    np.testing.assert_allclose(answered, embedder.texts(asked), rtol=0, atol=TOLERANCE)
 
 
 def test_an_encoder_that_gives_no_number_is_refused(exported, embedder, squares):

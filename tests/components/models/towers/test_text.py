@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from components.contracts.batch import Images, Texts
 from components.contracts.errors import CapabilityError, ConfigError
-from components.models.towers.text import TextTower, attend, mask_of
+from components.models.towers.text import TextTower, attend, is_closed, mask_of
 
 ROWS, CONTEXT, VOCABULARY = 4, 12, 50
 LENGTHS = torch.tensor([[2], [5], [9], [12]])
@@ -144,6 +144,20 @@ def test_the_exported_mask_is_the_tokenizers(vocabulary):
     odd = ["", " ", "a red square", "a <pad> square <end>", "<start>", "\N{PARTY POPPER}", "red " * 40]
     rows = vocabulary(odd)
     assert torch.equal(mask_of(rows.ids), rows.mask)
+
+
+def test_the_exported_mask_hides_padding_after_the_last_token_alone():
+    ids = torch.tensor([[7, 0, 3, 9, 0, 0], [7, 9, 0, 0, 0, 0], [7, 1, 0, 0, 2, 9], [0, 0, 0, 0, 0, 0]])
+    assert mask_of(ids).sum(1).tolist() == [4, 2, 6, 0]
+    assert torch.equal(mask_of(ids), mask_of(ids).sum(1, keepdim=True) > torch.arange(6))
+
+
+def test_of_texts_that_end_in_what_they_are_padded_with_the_first_of_these_is_real():
+    mask = torch.tensor([[True] * 4 + [False] * 2, [True] * 6, [True] + [False] * 5])
+    rows = Texts(ids=torch.tensor([[7, 1, 3, 1, 1, 1], [7, 2, 3, 4, 5, 1], [1, 1, 1, 1, 1, 1]]), mask=mask)
+    assert is_closed(rows, pad=1)
+    assert torch.equal(mask_of(rows.ids, pad=1, closed=True), mask)
+    assert not is_closed(rows, pad=0)
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():
