@@ -64,16 +64,19 @@ def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Pa
     if library == "open_clip":
         described, take = open_clip.described(said, weights), open_clip.take
         squeeze = said.get("preprocess_cfg", {}).get("resize_mode") == "squash"
-        clean = (said.get("model_cfg", said)["text_cfg"].get("tokenizer_kwargs") or {}).get("clean")
+        text_cfg = said.get("model_cfg", said)["text_cfg"]
+        clean = (text_cfg.get("tokenizer_kwargs") or {}).get("clean")
         underscore = " " if clean == "canonicalize" else None
+        pads = bool(text_cfg.get("hf_tokenizer_name"))  # else by CLIP's own code, whose padding no file tells
     else:
         shown = _if_there(beside / SHOWN)
         described, take = huggingface.described(said, weights, shown), huggingface.take
         squeeze = not shown.get("do_center_crop", said.get("model_type") != "siglip")
         underscore = "" if told.get("tokenizer_class") in IN_PYTHON else None
+        pads = True
     read = read_tokenizer(words)
     text = described["init_args"]["text"]["init_args"]
-    if not text.get("masked", True):  # padding is read, so it must be theirs; where it is hidden, ours is 0
+    if pads and not text.get("masked", True):  # padding is read, so it must be theirs; where it is hidden, ours is 0
         text["pad"] = pad_of(read, told, text.get("pad", 0))
     read = read if underscore is None else canonical(read, underscore)
     return Theirs(

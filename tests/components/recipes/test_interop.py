@@ -111,6 +111,40 @@ def test_a_sign_that_has_the_id_of_padding_is_read_by_the_graph_too(tmp_path):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("pool", ["argmax", "eos"])
+def test_clips_own_tokenizer_pads_with_0_whatever_the_file_of_another_library_says(pool, tmp_path):
+    """As MobileCLIP's folders: not causal, so that padding is read, beside what transformers' CLIPTokenizer is told."""
+    peer = clips(
+        tmp_path / "theirs", no_causal_mask=True, pool_type=pool, **({"eos_id": 49407} if pool == "eos" else {})
+    )
+    told = {"tokenizer_class": "CLIPTokenizer", "pad_token": "<|endoftext|>"}
+    (tmp_path / "theirs/tokenizer_config.json").write_text(json.dumps(told))
+    embedder = read_given(tmp_path / "theirs").encoder
+    ids = open_clip.SimpleTokenizer(context_length=16)(list(PUNCTUATED))
+    assert torch.equal(embedder.vocabulary(PUNCTUATED).ids, ids)
+    wanted = normalize(peer.encode_text(ids), dim=-1)
+    np.testing.assert_allclose(embedder.texts(PUNCTUATED), wanted, rtol=0, atol=1e-5)
+    export_model(tmp_path / "theirs", "onnx", tmp_path / "graphs")
+    graph = onnxruntime.InferenceSession(tmp_path / "graphs/text_encoder.onnx")
+    np.testing.assert_allclose(graph.run(None, {"input_ids": ids.numpy()})[0], wanted, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_text_that_is_padded_with_its_end_is_read_at_the_first_by_the_graph_too(tmp_path):
+    """As open_clip reads it, by a tokenizer of transformers whose padding is its end token."""
+    peer = clips(tmp_path / "theirs", no_causal_mask=True, hf_tokenizer_name="local")
+    (tmp_path / "theirs/tokenizer_config.json").write_text('{"pad_token": "<|endoftext|>"}')
+    embedder = read_given(tmp_path / "theirs").encoder
+    ids = embedder.vocabulary(PUNCTUATED).ids
+    assert ids[0].tolist() == [49406, 320, 736, 3999, *[49407] * 12]
+    wanted = normalize(peer.encode_text(ids), dim=-1)
+    np.testing.assert_allclose(embedder.texts(PUNCTUATED), wanted, rtol=0, atol=1e-5)
+    export_model(tmp_path / "theirs", "onnx", tmp_path / "graphs")
+    graph = onnxruntime.InferenceSession(tmp_path / "graphs/text_encoder.onnx")
+    np.testing.assert_allclose(graph.run(None, {"input_ids": ids.numpy()})[0], wanted, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
 def test_open_clips_folder_and_a_checkpoint_with_its_config_elsewhere(tmp_path):
     text = {"context_length": 8, "vocab_size": 59, "width": 16, "heads": 2, "layers": 1}
     vision = {"layers": 1, "width": 32, "patch_size": 8, "image_size": 16, "head_width": 16}
