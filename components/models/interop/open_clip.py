@@ -69,16 +69,17 @@ def described(config: Mapping[str, Any], theirs: Mapping[str, Tensor]) -> dict[s
     quick = bool(model.get("quick_gelu", False))
     image, image_projection = _image(model, config.get("preprocess_cfg", {}), quick)
     text, text_projection = _text(model["text_cfg"], quick)
-    scale = float(theirs["logit_scale"].exp()) if "logit_scale" in theirs else 1.0
+    bare = _bare(theirs)
+    scale = float(bare["logit_scale"].exp()) if "logit_scale" in bare else 1.0
     return dual_encoder(
         image, text, model["embed_dim"], scale, {"image": image_projection, "text": text_projection},
-        bias="logit_bias" in theirs,
+        bias="logit_bias" in bare,
     )  # fmt: skip
 
 
 def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return our weights of theirs; DataError as of `to_ours`. `model` is what was described, with any weights."""
-    bare = {name.removeprefix("module."): value for name, value in theirs.items()}  # trained on several devices
+    bare = _bare(theirs)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     custom = any(name.startswith("text.") for name in bare)
     kind: Kind = "timm"
@@ -106,6 +107,11 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
     shown = {"mean": image.mean.flatten().tolist(), "std": image.std.flatten().tolist(), "interpolation": "bicubic"}
     weights = to_theirs(model.state_dict(), ties_of(model, kind, custom))
     return {"model_cfg": config, "preprocess_cfg": shown}, weights
+
+
+def _bare(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights without the word that training on several devices puts before each name."""
+    return {name.removeprefix("module."): value for name, value in theirs.items()}
 
 
 def _only_known(part: str, config: Mapping[str, Any], known: frozenset[str]) -> None:

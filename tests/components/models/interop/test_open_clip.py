@@ -110,6 +110,18 @@ def test_a_checkpoint_of_several_devices_is_taken():
     assert torch.equal(ours_of(config, theirs).text.position, peer.positional_embedding)
 
 
+@torch.no_grad()
+def test_scale_and_offset_of_several_devices_are_taken():
+    """SigLIP has an offset, and a slope beyond CLIP's bound."""
+    config, peer = peer_of("like siglip")
+    peer.logit_scale.fill_(4.8)
+    model = ours_of(config, {f"module.{name}": value for name, value in peer.state_dict().items()})
+    alone = ours_of(config, peer.state_dict())
+    assert model.logit_scale.bias.item() == peer.logit_bias.item() == alone.logit_scale.bias.item()
+    assert model.logit_scale().item() == pytest.approx(peer.logit_scale.exp().item())
+    assert model.logit_scale.most == alone.logit_scale.most > 121
+
+
 def test_a_checkpoint_of_a_deeper_model_is_refused_by_its_keys():
     config, peer = peer_of("vit")
     shallow = {**config, "vision_cfg": {**VIT, "layers": 1}}
