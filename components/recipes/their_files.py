@@ -58,22 +58,29 @@ def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Pa
     """
     source = find_weights(path, WEIGHTS[library])
     beside, words = source.parent, tokenizer or source.parent
-    said = read_json(config or beside / CONFIGS[library], "--config")
+    at = config or beside / CONFIGS[library]
+    said = read_json(at, "--config")
     weights = read_weights(source)
     told = _if_there((words if words.is_dir() else words.parent) / TOKENIZER_CONFIG)
-    if library == "open_clip":
-        described, take = open_clip.described(said, weights), open_clip.take
-        squeeze = said.get("preprocess_cfg", {}).get("resize_mode") == "squash"
-        text_cfg = said.get("model_cfg", said)["text_cfg"]
-        clean = (text_cfg.get("tokenizer_kwargs") or {}).get("clean")
-        underscore = " " if clean == "canonicalize" else None
-        pads = bool(text_cfg.get("hf_tokenizer_name"))  # else by CLIP's own code, whose padding no file tells
-    else:
-        shown = _if_there(beside / SHOWN)
-        described, take = huggingface.described(said, weights, shown), huggingface.take
-        squeeze = not shown.get("do_center_crop", said.get("model_type") != "siglip")
-        underscore = "" if told.get("tokenizer_class") in IN_PYTHON else None
-        pads = True
+    shown = _if_there(beside / SHOWN) if library == "huggingface" else {}
+    try:
+        if library == "open_clip":
+            described, take = open_clip.described(said, weights), open_clip.take
+            squeeze = said.get("preprocess_cfg", {}).get("resize_mode") == "squash"
+            text_cfg = (said.get("model_cfg") or said)["text_cfg"]
+            clean = (text_cfg.get("tokenizer_kwargs") or {}).get("clean")
+            underscore = " " if clean == "canonicalize" else None
+            pads = bool(text_cfg.get("hf_tokenizer_name"))  # else by CLIP's own code, whose padding no file tells
+        else:
+            described, take = huggingface.described(said, weights, shown), huggingface.take
+            squeeze = not shown.get("do_center_crop", said.get("model_type") != "siglip")
+            underscore = "" if told.get("tokenizer_class") in IN_PYTHON else None
+            pads = True
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:  # null or a word for a number
+        raise DataError(
+            f"{at}{f' or {SHOWN} beside the weights' if shown else ''} has a value of another kind than {library} writes ({err}), so nobody knows what the "
+            "weights are of. Fetch it again, or name another config with --config."
+        ) from err
     read = read_tokenizer(words)
     text = described["init_args"]["text"]["init_args"]
     if pads and not text.get("masked", True):  # padding is read, so it must be theirs; where it is hidden, ours is 0
@@ -88,7 +95,7 @@ def pad_of(tokenizer: Tokenizer, told: Mapping[str, Any], otherwise: int) -> int
     """Return the id that a tokenizer pads with: by its config, by its own file, or `otherwise`."""
     token = told.get("pad_token")
     token = token.get("content") if isinstance(token, Mapping) else token
-    number = tokenizer.token_to_id(token) if token is not None else None
+    number = tokenizer.token_to_id(token) if isinstance(token, str) else None
     if number is None and tokenizer.padding is not None:
         number = tokenizer.padding["pad_id"]
     return otherwise if number is None else int(number)
@@ -97,12 +104,15 @@ def pad_of(tokenizer: Tokenizer, told: Mapping[str, Any], otherwise: int) -> int
 def read_json(path: Path, option: str) -> dict[str, Any]:
     """Return what a file of theirs says; DataError when it is not there, or is none. `option` may say where it lies."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         other = f", or say where it is with {option}" if option else ""
         raise DataError(f"there is no {path}, which says what the weights are of. Put it there{other}.") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise DataError(f"{path} is no JSON ({err}). Fetch it again.") from err
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds {json.dumps(found)[:60]}, and must hold names with values. Fetch it again.")
+    return found
 
 
 def _if_there(path: Path) -> dict[str, Any]:

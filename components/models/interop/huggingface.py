@@ -26,6 +26,8 @@ from components.models.interop.layout import (
     VisionTransformer,
     dual_encoder,
     image_tower,
+    scale_of,
+    section,
     text_of,
     text_tower,
     towers_of,
@@ -70,11 +72,12 @@ def described(config: Mapping[str, Any], theirs: Mapping[str, Tensor], shown: Ma
         theirs: the weights, for what they say of scale and offset.
         shown: preprocessor_config.json, for mean and deviation; empty means the family's.
 
-    Raises CapabilityError for a family that is not read, or what it asks for that we have not.
+    Raises DataError for a part that is none and a scale that is no number, CapabilityError for a family that is not read, or what it asks
+    for that we have not.
     """
     kind = _kind_of(config)
     vision, words = (
-        {**base, **config.get(f"{side}_config", {})}
+        {**base, **section(config, f"{side}_config")}
         for base, side in zip(_DEFAULTS[kind], ("vision", "text"), strict=True)
     )
     eps = SIGLIP_EPS if kind == "siglip" else CLIP_EPS
@@ -88,7 +91,6 @@ def described(config: Mapping[str, Any], theirs: Mapping[str, Tensor], shown: Ma
     fair = (HALF, HALF) if kind == "siglip" else (CLIP_MEAN, CLIP_STD)
     mean, std = (tuple(shown.get(f"image_{name}", value)) for name, value in zip(("mean", "std"), fair, strict=True))
     image = image_tower(SIGLIP_NET if kind == "siglip" else CLIP_NET, vit_args(vit), mean, std)
-    scale = float(theirs["logit_scale"].exp()) if "logit_scale" in theirs else 1.0
     if kind == "siglip":
         tower = text_tower(text, words["vocab_size"], causal=False, pool="last", masked=False, pad=1)
         projections, width = {"image": (vit.width, "none"), "text": (text.width, "affine")}, vit.width
@@ -101,7 +103,7 @@ def described(config: Mapping[str, Any], theirs: Mapping[str, Tensor], shown: Ma
             {"image": (vit.width, "linear"), "text": (text.width, "linear")},
             config.get("projection_dim", 512),
         )
-    return dual_encoder(image, tower, width, scale, projections, bias="logit_bias" in theirs)
+    return dual_encoder(image, tower, width, scale_of(theirs), projections, bias="logit_bias" in theirs)
 
 
 def take(model: DualEncoder, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -152,8 +154,8 @@ def give(model: DualEncoder, end: int) -> tuple[dict[str, Any], dict[str, Tensor
 
 def _kind_of(config: Mapping[str, Any]) -> str:
     kind = config.get("model_type")
-    if kind in _DEFAULTS:
-        return str(kind)
+    if isinstance(kind, str) and kind in _DEFAULTS:
+        return kind
     if kind is None:
         raise DataError(
             "this is no config.json of transformers: it has no model_type. Give the folder that holds the model's."

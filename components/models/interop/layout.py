@@ -3,13 +3,16 @@
 Axes: F width of a tower, D shared width.
 """
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from components.contracts.errors import CapabilityError
+from components.contracts.errors import CapabilityError, DataError
 from components.models.dual_encoder import DualEncoder
 from components.models.grown import grown
 from components.models.towers.image import ImageTower
@@ -94,6 +97,29 @@ def dual_encoder(
             },
         },
     }  # fmt: skip
+
+
+def section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return what a config says under a name, nothing where it does not have it; DataError for what is no mapping."""
+    said = config.get(name, {})
+    if not isinstance(said, Mapping):
+        raise DataError(
+            f"{name} is {json.dumps(said)[:60]} in the config, and must hold names with values, or nobody knows what the weights are of. Fetch "
+            "the config again."
+        )
+    return said
+
+
+def scale_of(theirs: Mapping[str, Tensor]) -> float:
+    """Return the slope of the logits that the weights hold, 1 where they hold none; DataError for what is no such number."""
+    said = theirs.get("logit_scale", torch.zeros(()))
+    scale = float(said.exp()) if said.numel() == 1 else math.nan
+    if not math.isfinite(scale):
+        raise DataError(
+            f"logit_scale of the checkpoint is {said.flatten()[:4].tolist()}, and must be one number whose exponential is finite. The file is "
+            "damaged, or the training had lost its numbers: fetch it again, or take an earlier checkpoint."
+        )
+    return scale
 
 
 def activation_of(module: nn.Module) -> Activation:

@@ -23,6 +23,8 @@ from components.models.interop.layout import (
     VisionTransformer,
     dual_encoder,
     image_tower,
+    scale_of,
+    section,
     text_tower,
     towers_of,
     vit_args,
@@ -53,26 +55,25 @@ _TEXT = frozenset(
 def described(config: Mapping[str, Any], theirs: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the `class_path` and `init_args` of what open_clip_config.json describes.
 
-    Raises DataError when it is no such config, CapabilityError naming what it asks for that we have not.
+    Raises DataError when it is no such config or the scale no number, CapabilityError naming what it asks for that we have not.
     """
-    model = config.get("model_cfg", config)
+    model = section(config, "model_cfg") or config
     missing = [name for name in ("embed_dim", "vision_cfg", "text_cfg") if name not in model]
     if missing:
         raise DataError(
             f"this is no config of open_clip: it lacks {', '.join(missing)}. Give open_clip_config.json as open_clip's hub "
             "folders have it, or one of its model_configs."
         )
-    _only_known("vision_cfg", model["vision_cfg"], _VISION)
-    _only_known("text_cfg", model["text_cfg"], _TEXT)
+    _only_known("vision_cfg", section(model, "vision_cfg"), _VISION)
+    _only_known("text_cfg", section(model, "text_cfg"), _TEXT)
     if "multimodal_cfg" in model:
         raise CapabilityError("this is CoCa (multimodal_cfg): it has a decoder, which a dual encoder has no place for.")
     quick = bool(model.get("quick_gelu", False))
-    image, image_projection = _image(model, config.get("preprocess_cfg", {}), quick)
+    image, image_projection = _image(model, section(config, "preprocess_cfg"), quick)
     text, text_projection = _text(model["text_cfg"], quick)
     bare = _bare(theirs)
-    scale = float(bare["logit_scale"].exp()) if "logit_scale" in bare else 1.0
     return dual_encoder(
-        image, text, model["embed_dim"], scale, {"image": image_projection, "text": text_projection},
+        image, text, model["embed_dim"], scale_of(bare), {"image": image_projection, "text": text_projection},
         bias="logit_bias" in bare,
     )  # fmt: skip
 

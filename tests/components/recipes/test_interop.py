@@ -209,6 +209,19 @@ def test_weights_that_are_no_numbers_are_refused_by_name(theirs, tmp_path):
     [
         ("config.json", None, r"there is no .*config\.json"),
         ("config.json", "{", r"config\.json is no JSON"),
+        ("config.json", "[" * 100_000, r"config\.json is no JSON"),
+        ("config.json", "[]", r"config\.json holds \[\], and must hold names with values"),
+        ("config.json", "null", r"config\.json holds null"),
+        (
+            "config.json",
+            '{"model_type": "clip", "vision_config": {"hidden_size": "a"}}',
+            r"config\.json.* has a value of another kind than huggingface writes",
+        ),
+        (
+            "preprocessor_config.json",
+            '{"image_mean": null}',
+            r"preprocessor_config\.json.* has a value of another kind",
+        ),
         ("model.safetensors", None, "there are no weights at"),
         ("tokenizer.json", None, "has no tokenizer"),
     ],

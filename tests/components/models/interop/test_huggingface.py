@@ -102,6 +102,7 @@ def test_another_model_is_refused_by_its_keys():
     ("config", "said"),
     [
         ({"model_type": "blip"}, "model_type is 'blip'; read are clip, siglip, chinese_clip"),
+        ({"model_type": ["clip"]}, r"model_type is \['clip'\]"),
         ({"model_type": "clip", "text_config": {"hidden_act": "relu"}}, "hidden_act is 'relu'"),
         ({"model_type": "clip", "vision_config": {"num_channels": 1}}, "num_channels 1"),
         ({"model_type": "siglip", "vision_config": {"layer_norm_eps": 1e-5}}, "layer_norm_eps 1e-05"),
@@ -110,6 +111,18 @@ def test_another_model_is_refused_by_its_keys():
 def test_what_we_have_not_is_said_by_its_name(config, said):
     with pytest.raises(CapabilityError, match=said):
         described(config, {}, {})
+
+
+@pytest.mark.parametrize("part", ["vision_config", "text_config"])
+@pytest.mark.parametrize(("value", "said"), [(None, "null"), ([1], r"\[1\]")])
+def test_a_part_of_the_config_that_is_none_is_refused_by_its_name(part, value, said):
+    with pytest.raises(DataError, match=f"{part} is {said} in the config"):
+        described({"model_type": "clip", part: value}, {}, {})
+
+
+def test_a_scale_that_is_no_number_is_refused():
+    with pytest.raises(DataError, match=r"logit_scale of the checkpoint is \[nan\]"):
+        described({"model_type": "siglip"}, {"logit_scale": torch.tensor([float("nan")])}, {})
 
 
 def test_a_folder_of_another_kind_is_refused():

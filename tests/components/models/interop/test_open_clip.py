@@ -169,6 +169,22 @@ def test_a_config_of_another_kind_is_refused():
         described({"model_type": "clip"}, {})
 
 
+@pytest.mark.parametrize("part", ["model_cfg", "vision_cfg", "text_cfg", "preprocess_cfg"])
+@pytest.mark.parametrize(("value", "said"), [(None, "null"), ([1, 2], r"\[1, 2\]"), ("ViT", '"ViT"')])
+def test_a_part_of_the_config_that_is_none_is_refused_by_its_name(part, value, said):
+    config = {"model_cfg": {"embed_dim": 24, **deepcopy(CONFIGS["vit"])}}
+    (config if part in ("model_cfg", "preprocess_cfg") else config["model_cfg"])[part] = value
+    with pytest.raises(DataError, match=f"{part} is {said} in the config"):
+        described(config, {})
+
+
+@pytest.mark.parametrize("scale", [torch.tensor(float("nan")), torch.tensor(1000.0), torch.ones(2), torch.ones(0)])
+def test_a_scale_that_is_no_number_is_refused(scale):
+    config = {"embed_dim": 24, **deepcopy(CONFIGS["vit"])}
+    with pytest.raises(DataError, match=r"logit_scale of the checkpoint is \[.*must be one number whose exponential"):
+        described(config, {"logit_scale": scale})
+
+
 @pytest.mark.parametrize(
     ("image", "text", "said"),
     [

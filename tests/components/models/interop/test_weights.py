@@ -1,7 +1,9 @@
 """Weights on disk: safetensors, whole or in parts, and pickles of which only tensors are read."""
 
+import contextlib
 import json
 import pickle
+import random
 
 import pytest
 import torch
@@ -61,7 +63,57 @@ def test_torchscript_is_refused_with_a_remedy(tmp_path):
         read_weights(tmp_path / "ViT-B-32.pt")
 
 
-@pytest.mark.parametrize("held", [[1, 2], {"a": 3}, {"state_dict": 4}])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_is_cut_off_or_damaged_anywhere_is_refused_with_a_remedy(zipped, tmp_path):
+    path, draw = tmp_path / "pytorch_model.bin", random.Random(0)
+    torch.save({"state_dict": WEIGHTS, "epoch": 3}, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for length in (0, 1, 2, *draw.sample(range(len(whole) // 2), 60)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(
+            DataError, match=r"is no plain pickle of tensors \(.+\)\. It may be cut off; fetch it again"
+        ):
+            read_weights(path)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for place in draw.sample(range(len(whole)), 8):
+            damaged[place] = draw.randrange(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(DataError):  # or it was a number alone that changed
+            read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("{", "is no index of weights"), ("[]", "is no index of weights"), ("{}", "is no index of weights"), ("[" * 100_000, "is no index of weights"),
+        ('{"weight_map": null}', "is no index of weights"), ('{"weight_map": {"a": {}}}', "is no index of weights"),
+        ('{"weight_map": {"a": "a.safetensors", "b": 3}}', "is no index of weights"), ('{"weight_map": {"a": 3}}', "names 3 where"),
+        ('{"weight_map": {}}', "names no file where"), ('{"weight_map": {"a": ""}}', "names '' where"),
+        ('{"weight_map": {"a": "model.safetensors.index.json"}}', "names 'model.safetensors.index.json' where"),
+    ],
+)  # fmt: skip
+def test_an_index_that_is_none_is_refused(said, refused, tmp_path):
+    save_file(WEIGHTS, tmp_path / "a.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(said)
+    with pytest.raises(DataError, match=rf"model\.safetensors\.index\.json {refused}"):
+        read_weights(tmp_path / "model.safetensors.index.json")
+
+
+@pytest.mark.parametrize("part", ["../elsewhere.safetensors", "{}/elsewhere.safetensors", "./elsewhere.safetensors"])
+def test_an_index_names_no_file_elsewhere(part, tmp_path):
+    save_file(WEIGHTS, tmp_path / "elsewhere.safetensors")
+    (tmp_path / "model").mkdir()
+    save_file(WEIGHTS, tmp_path / "model/elsewhere.safetensors")
+    index = tmp_path / "model/model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": part.format(tmp_path), "b": "elsewhere.safetensors"}}))
+    with pytest.raises(DataError, match=r"names '.*/elsewhere\.safetensors' where weights lie.*by their names alone"):
+        read_weights(index)
+
+
+@pytest.mark.parametrize(
+    "held", [[1, 2], {"a": 3}, {"state_dict": 4}, {1: torch.ones(2)}, {"a": torch.ones(2).to_sparse()}]
+)
 def test_a_pickle_without_weights_is_refused(held, tmp_path):
     torch.save(held, tmp_path / "odd.pth")
     with pytest.raises(DataError, match="holds no weights by name"):
