@@ -71,8 +71,8 @@ def test_texts_come_out_as_torch_has_them(exported, embedder, texts, rows):
 def test_weights_beyond_what_one_file_holds_lie_beside_the_graph(embedder, squares, texts, tmp_path, monkeypatch):
     """Above 1.5 GiB, which the exporter is told is no byte here."""
     monkeypatch.setattr("torch.onnx._internal.exporter._onnx_program._LARGE_MODEL_THRESHOLD", 0)
-    pixels, ids = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts).ids
-    furthest = export(embedder.model, tmp_path, pixels, ids, opset=18, tolerance=TOLERANCE)
+    pixels, rows = embedder.pixels(squares.pictures[:7]), embedder.vocabulary(texts)
+    furthest = export(embedder.model, tmp_path, pixels, rows, opset=18, tolerance=TOLERANCE)
     assert all(0 <= one <= TOLERANCE for one in furthest.values())
     package = Package(path=tmp_path, digest="0" * 64, files={file.name: "0" * 64 for file in tmp_path.iterdir()})
     for name in NAMES:
@@ -82,7 +82,7 @@ def test_weights_beyond_what_one_file_holds_lie_beside_the_graph(embedder, squar
         assert held < (tmp_path / beside).stat().st_size / 50
         assert weights_of(graph) == weights_of(onnx.load(tmp_path / f"{name}.onnx").graph) > 1000
     np.testing.assert_allclose(
-        run(tmp_path, "text_encoder", ids.numpy()), embedder.texts(texts), rtol=0, atol=TOLERANCE
+        run(tmp_path, "text_encoder", rows.ids.numpy()), embedder.texts(texts), rtol=0, atol=TOLERANCE
     )
 
 
