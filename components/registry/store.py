@@ -120,10 +120,12 @@ def store_errors(uri: str) -> Iterator[None]:
             ) from err
         if "database is locked" in text or "API request to" in text or err.error_code == "TEMPORARILY_UNAVAILABLE":
             raise TransientError(f"the MLflow store {uri} does not answer: {text.splitlines()[0]}") from err
-        raise DiptychError(
-            f"the MLflow store {uri} refused: {text.splitlines()[0]} Everything in it can be made again from runs/: "
-            "move it away and run again."
-        ) from err
+        asked_wrongly = err.error_code in (
+            "RESOURCE_DOES_NOT_EXIST",
+            "INVALID_PARAMETER_VALUE",
+        )  # it is as it should be
+        mend = "" if asked_wrongly else " Everything in it can be made again from runs/: move it away and run again."
+        raise DiptychError(f"the MLflow store {uri} refused: {text.splitlines()[0]}{mend}") from err
 
 
 def fingerprint(root: Path) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from components.contracts.errors import DataError
-from components.registry.store import Store
+from components.registry.store import Store, gone_already
 from components.registry.versions import ModelVersion, by_alias, version_of
 
 CHAMPION = "champion"
@@ -102,15 +102,20 @@ def by_right_besides(store: Store, name: str, version: str) -> Iterator[ModelVer
 
 
 def _first_run(store: Store, name: str) -> str:
-    """Return the run of the first version whose run nobody deleted: to one that was, nothing can be written."""
+    """Return the run of the first version that has one which nobody deleted: to one that was, nothing can be written."""
     versions = sorted(store.client.search_model_versions(f"name = '{name}'"), key=lambda one: int(one.version))
-    runs = (store.client.get_run(str(one.run_id)) for one in versions)
-    first = next((run.info.run_id for run in runs if run.info.lifecycle_stage == "active"), None)
+    first = next((str(one.run_id) for one in versions if one.run_id and _is_active(store, one.run_id)), None)
     if first is None:
         raise DataError(
             f"the runs of all versions of {name} were deleted, so nothing can be promoted. Restore one on MLflow's page."
         )
-    return str(first)
+    return first
+
+
+def _is_active(store: Store, run_id: str) -> bool:
+    with gone_already():  # for good, as `mlflow gc` does
+        return bool(store.client.get_run(run_id).info.lifecycle_stage == "active")
+    return False
 
 
 def _last(store: Store, run_id: str) -> int:

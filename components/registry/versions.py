@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from components.contracts.errors import ConfigError
+from components.contracts.errors import ConfigError, DataError
 from components.contracts.model_files import LICENCES
 from components.contracts.sealed import digest_of, sha256_of
 from components.registry.links import DATA_REPORT, PACKAGE, description
@@ -38,7 +38,7 @@ class ModelVersion:
         name: of the registered model, the recipe's.
         version: counted from 1 by the registry.
         digest: of the package.
-        run_id: the run with its params, curves and metrics.
+        run_id: the run with its params, curves and metrics; empty where somebody registered it without one.
         aliases: such as champion.
     """
 
@@ -58,7 +58,7 @@ class ModelVersion:
         """Read what MLflow returns."""
         return cls(
             name=found.name, version=str(found.version), digest=found.tags.get(PACKAGE_DIGEST, ""),
-            run_id=found.run_id, aliases=tuple(sorted(found.aliases)),
+            run_id=found.run_id or "", aliases=tuple(sorted(found.aliases)),
         )  # fmt: skip
 
 
@@ -90,16 +90,28 @@ def _versions_of(store: Store, name: str, digest: str) -> list[ModelVersion]:
 
 
 def by_label(store: Store, label: str) -> ModelVersion:
-    """Return the version that a person calls `clip@3`, or by an alias `clip@champion`; ConfigError, with those there are, when the registry has none."""
+    """Return the version that a person calls `clip@3`, or by an alias `clip@champion`.
+
+    Raises ConfigError, with those there are, when the registry has none, DataError for one that was registered without a run.
+    """
     name, _, number = label.partition("@")
     with store_errors(store.uri):
         known = {str(found.version): found for found in store.client.search_model_versions(f"name = '{name}'")}
         if number not in known and (called := by_alias(store, name, number)) is not None:
-            return called
+            return _with_run(called)
     if number not in known:
         labels = ", ".join(f"{name}@{other}" for other in sorted(known, key=int)) or "none of that name"
         raise ConfigError(f"the registry has no version {label!r}. It has {labels}.")
-    return ModelVersion.of(known[number])
+    return _with_run(ModelVersion.of(known[number]))
+
+
+def _with_run(version: ModelVersion) -> ModelVersion:
+    if not version.run_id:
+        raise DataError(
+            f"{version.label} was registered without a run, by something else than diptych, so nobody knows its files, or what it was measured to do. Name another version, "
+            "or register its package: diptych adapt and diptych run do."
+        )
+    return version
 
 
 def version_of(store: Store, name: str, number: str) -> ModelVersion | None:

@@ -254,6 +254,32 @@ def test_a_first_run_that_somebody_deleted_stops_no_promotion(ship, root, store)
         promote_by_hand(root, "clip@1", "back")
 
 
+def test_a_version_that_was_registered_without_a_run_stops_no_promotion_of_others(ship, root, store):
+    store.client.create_registered_model("clip")
+    store.client.create_model_version("clip", str(root), None)
+    assert ship().champion.label == "clip@2"
+    with pytest.raises(DataError, match=r"clip@1 was registered without a run, by something else than diptych"):
+        promote_by_hand(root, "clip@1", "it is fine")
+    store.client.set_registered_model_alias("clip", "champion", "1")
+
+    def judge(version, champion):
+        raise AssertionError(evaluation_of(version, root, store))
+
+    verdict = requested(store, "clip", judge)
+    assert "cannot be judged: the MLflow store" in verdict.sentence
+    assert "move it away" not in verdict.sentence
+    assert "clip@1 is not served, and the alias champion is clip@2's again" in verdict.sentence
+    assert by_alias(store, "clip", "champion").label == "clip@2"
+
+
+def test_a_run_that_is_gone_for_good_stops_no_promotion(ship, root, store):
+    first = ship().version
+    ship("kept")
+    store.client.delete_run(first.run_id)
+    store.client._tracking_client.store._hard_delete_run(first.run_id)  # as `mlflow gc` does
+    assert promote_by_hand(root, "clip@2", "it is fine").startswith("clip@2 is the champion")
+
+
 def test_a_champion_set_on_mlflows_own_page_is_judged_before_anybody_has_to_beat_it(ship, store):
     ship()
     ship("kept")
