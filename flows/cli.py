@@ -8,17 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt
 from flows.data.parsers import add_versions
+from flows.empty import refuse_empty
+from flows.ending import nobody_reads, stopped, terminate
 from flows.estimating.parser import add_estimate
 from flows.evaluation_parsers import add_evaluate, add_study
-from flows.faults import in_utf8, told
+from flows.faults import in_utf8, told, with_streams
 from flows.lineage.parser import add_lineage
 from flows.model_parsers import add_export, add_model
 from flows.monitor_parser import add_monitor
@@ -28,46 +27,54 @@ from flows.stack.parsers import add_stack
 from flows.webhooks.parsers import add_watching
 
 
-class Terminated(KeyboardInterrupt):
-    """TERM or HUP, as what Ctrl-C raises: everything on the way out cleans up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 only for success, 128 + signal when stopped."""
     if argv is None:
+        with_streams()
         in_utf8()
     arguments = _parser().parse_args(argv)
-    arguments.here = Path.cwd()  # before we change to the workspace
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks
-            signal.signal(number, _terminate)
+            signal.signal(number, terminate)
     began, root = time.time(), None
     try:
+        refuse_empty(sys.argv[1:] if argv is None else argv)
+        arguments.here = _here()  # before we change to the workspace
         from components.stages.environment import set_environment
 
         set_environment()
         if arguments.anywhere:
-            return int(arguments.command(arguments.here, arguments))
-        from flows.run import find_root
+            code = int(arguments.command(arguments.here, arguments))
+        else:
+            from flows.run import find_root
 
-        root = find_root(Path.cwd())
-        os.chdir(root)
-        from flows.stack.seen import use
+            root = find_root(Path.cwd())
+            os.chdir(root)
+            from flows.stack.seen import use
 
-        use(root)
-        return int(arguments.command(root, arguments))
+            use(root)
+            code = int(arguments.command(root, arguments))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt as err:
-        return _stopped(root, began, err.number if isinstance(err, Terminated) else signal.SIGINT)
+        return stopped(root, began, err)
     except Exception as err:
+        if isinstance(err, BrokenPipeError) and nobody_reads():
+            return 128 + signal.SIGPIPE
         print(f"diptych: {told(err, root, arguments.debug)}", file=sys.stderr)
         return 1
     finally:
         if argv is None:
             gc.freeze()  # the process ends: nothing is gained by a last look through all that was imported
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as err:
+        raise ConfigError(
+            "the folder that this shell stands in was removed. Go to one that is there: cd FOLDER"
+        ) from err
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -321,7 +328,9 @@ def _promote(root: Path, arguments: argparse.Namespace) -> int:
     label = label_of(arguments.version)
     if arguments.because is not None:
         sentence = promote_by_hand(root, label, arguments.because)
-        print(sentence, flush=True)  # before a server is asked, whose failure takes nothing away
+        print(
+            json.dumps({"sentence": sentence}) if arguments.json else sentence, flush=True
+        )  # before a server is asked, whose failure takes nothing away
         show(root, label, sentence)
         return 0
     verdict = promote_label(root, label)
@@ -364,6 +373,8 @@ def _recipes(root: Path, arguments: argparse.Namespace) -> int:
 def _show_recipe(root: Path, arguments: argparse.Namespace) -> int:
     from flows.recipes import resolved
 
+    if arguments.json:
+        raise ConfigError("recipes show prints a recipe as it would be written, which is YAML. Leave --json out.")
     print(resolved(root, arguments.name, arguments.scale), end="")
     return 0
 
@@ -388,33 +399,6 @@ def _first_recipe(root: Path) -> str:
     from components.recipes.names import check_names
 
     return check_names(root)[0]
-
-
-def _stopped(root: Path | None, began: float, number: int) -> int:
-    """Say in one sentence where it stopped, which the stage has written down; return the exit code."""
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, signal.SIG_IGN)  # it is over; the rest is one sentence
-    outcomes = (root / ".diptych" / "outcome").glob("*.json") if root is not None else ()
-    fresh = list[dict[str, Any]]()
-    for path in outcomes:
-        with suppress(ValueError, OSError):  # of one that was written on a full disk
-            fresh += [json.loads(path.read_text())] if path.stat().st_mtime >= began else []
-    stopped = [found for found in fresh if found.get("state") in ("interrupted", "running")]
-    where = ""
-    if stopped:
-        from components.stages.place import address
-
-        found = stopped[-1]
-        at = f" at {found['position']}" if found.get("position") else ""
-        then = "goes on from there" if found.get("resumes") else "starts it again"
-        where = f" in {address(found['stage'], found['recipe'])}{at}; the next run {then}"
-    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-    print(f"diptych: stopped by {name}{where}.", file=sys.stderr)
-    return 128 + number
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated(number)
 
 
 if __name__ == "__main__":

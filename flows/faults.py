@@ -56,6 +56,15 @@ def _kept(whole: str, root: Path | None) -> str:
     return f"traceback in {path}"
 
 
+def with_streams() -> None:
+    """Let standard streams that whoever started us has closed be nothing: libraries write to them without a look, and fail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is the one that was closed
+            os.set_inheritable(handle, True)
+            setattr(sys, name, open(handle, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def in_utf8() -> None:
     """Start the command again in Python's UTF-8 mode where the locale is of another encoding.
 

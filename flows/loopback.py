@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from components.contracts.errors import TransientError
+from components.contracts.errors import ConfigError, TransientError
 from components.stages.processes import group_members
 
 HOST = "127.0.0.1"
@@ -34,6 +34,13 @@ def bound() -> socket.socket:
     its.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     its.bind((HOST, 0))
     return its
+
+
+def checked_port(port: int) -> int:
+    """Return a port that somebody has named; ConfigError for a number that no port has."""
+    if not 1 <= port <= 65_535:
+        raise ConfigError(f"port {port} is none; give 1 to 65535")
+    return port
 
 
 def is_free(port: int) -> bool:

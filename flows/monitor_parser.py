@@ -30,12 +30,9 @@ def _monitor(root: Path, arguments: argparse.Namespace) -> int:
         from flows.telling.automations import GO_BACK, TRAIN, set_up_automations
 
         changed = set_up_automations(root, [TRAIN, GO_BACK])
-        print(
-            "\n".join(
-                f"{its.name}: {'set up' if its.name in changed else 'up to date'}. {its.why}"
-                for its in (TRAIN, GO_BACK)
-            )
-        )
+        became = {its.name: "set up" if its.name in changed else "up to date" for its in (TRAIN, GO_BACK)}
+        lines = (f"{its.name}: {became[its.name]}. {its.why}" for its in (TRAIN, GO_BACK))
+        print(json.dumps(became) if arguments.json else "\n".join(lines))
         return 0
     if has_server(root):
         from flows.orchestrator import prefect_server

@@ -19,7 +19,7 @@ from components.serving.process import ProcessId
 from components.stages.lock import hold
 from components.stages.place import private
 from flows.claims import Claims
-from flows.loopback import HOST, free_port, wait_for
+from flows.loopback import HOST, checked_port, free_port, wait_for
 from flows.page_apps import ARTIFACTS, LEASES, STORE, kept_for
 from flows.pages import Page, Pages, keep_port, own_mlflow, own_prefect, port_of
 from flows.processes import started
@@ -148,7 +148,7 @@ def _page(root: Path, page: Page, port: int) -> Iterator[subprocess.Popen[bytes]
 def _port(root: Path, page: Page, asked: int | None, claims: Claims) -> int:
     if asked is None:
         return claims.first(port_of(root, page))
-    if not claims.take(asked):
+    if not claims.take(checked_port(asked)):
         raise ConfigError(
             f"port {asked} is in use by another program, so the {page} page cannot have it. "
             f"Give it another one: diptych ui --{page}-port {free_port(asked + 1)}; or leave that out, and a free one is taken."

@@ -25,7 +25,7 @@ from components.serving.process import ProcessId
 from components.serving.record import Gateway, gateway_log, gateway_record, read_gateway, settings_file
 from components.serving.sweep import workspace_prefix
 from components.serving.worker_environment import handed_on
-from flows.loopback import HOST, free_port, is_free
+from flows.loopback import HOST, checked_port, free_port, is_free
 
 START_UP_S = 90.0
 DRAIN_S = 45.0
@@ -142,9 +142,7 @@ def _keepers(root: Path) -> Iterator[ProcessId]:
 
 
 def _bound(port: int | None, last: int | None) -> socket.socket:
-    if port is not None and not 1 <= port <= 65_535:
-        raise ConfigError(f"port {port} is none; give 1 to 65535")
-    if port is not None and not is_free(port):
+    if port is not None and not is_free(checked_port(port)):
         raise ConfigError(
             f"port {port} is in use by another program, or not for us. Give another one: diptych serve --port {free_port(port + 1)}"
         )

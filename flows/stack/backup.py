@@ -34,9 +34,11 @@ ALONE = "restore.lock"
 def backup(root: Path, file: Path) -> Counts:
     """Write the archive, whole or not at all; the servers run.
 
-    What one that was killed left, which has passwords, goes first. Raises ConfigError where the servers do not run, the file is there already, or
+    What one that was killed left, which has passwords, goes first. Raises ConfigError where the servers do not run, the file is there already or its folder is not, or
     a restore is half done; Busy where another backup, or a restore, is under way.
     """
+    if not file.parent.is_dir():
+        raise ConfigError(f"{file.parent}, where the backup is to lie, is no folder. Make it, or name another place.")
     place = running(root)
     with hold(private(root, "locks") / ALONE, f"a backup or a restore of the servers of {root}"):
         if restoring := read_restoring(place.data):

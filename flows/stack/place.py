@@ -58,12 +58,17 @@ class Place:
             data: where servers keep what they have; where they did last time, or within the workspace, where it is None.
             claims: on the ports, until the servers are there.
 
-        Raises StaleArtifact where a file of it cannot be read, or what the servers kept is not where it was.
+        Raises ConfigError where they would lie among the workspace's own files, StaleArtifact where a file of it cannot be read, or what the servers kept is not where it was.
         """
         root = root.resolve()
         known = _read(_home(root))
         before = Path(known["data"]) if "data" in known else None
         data = (data or before or private(root, "stack") / "data").resolve()
+        if data == root:
+            raise ConfigError(
+                f"{data} is the workspace itself, and the servers would keep databases and passwords among its files. Name another folder: diptych up --data "
+                "DIR, or leave --data out."
+            )
         if data == before and not (data / KEYS).exists():
             raise StaleArtifact(
                 f"{data}, where the servers kept what they have, has no {KEYS} any more. If its disk is not mounted, mount it; to begin with empty "

@@ -9,7 +9,7 @@ from components.registry.store import open_store, store_uri
 from components.registry.turns import CHAMPION
 from components.stages.lock import hold
 from components.stages.place import private
-from flows.loopback import HOST, free_port, is_free
+from flows.loopback import HOST, checked_port, free_port, is_free
 from flows.ours import champions, is_behind, own_models
 from flows.telling.automations import DEPLOY, set_up_automations
 from flows.webhooks.secrets import rotate_secret, webhook_secrets
@@ -49,7 +49,7 @@ def hooks(
             "no Prefect server is named that could run the flow deploy. Name yours in PREFECT_API_URL; without one, what is "
             "asked for is served by: diptych watch"
         )
-    if port is not None and not is_free(port):
+    if port is not None and not is_free(checked_port(port)):
         raise ConfigError(
             f"port {port} is in use by another program. Give another one: diptych hooks --port {free_port(port + 1)}"
         )

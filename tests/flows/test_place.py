@@ -44,6 +44,13 @@ def test_a_disk_that_is_not_there_is_no_empty_one(tmp_path):
     assert len(set(place.ports.values())) == len(place.ports)
 
 
+def test_servers_keep_nothing_among_the_files_of_the_workspace(tmp_path):
+    root = make_place(tmp_path)
+    with pytest.raises(ConfigError, match="is the workspace itself"), closing(Claims()) as claims:
+        Place.of(root, root / "data/..", claims)
+    assert not (root / "passwords.json").exists()
+
+
 def test_a_start_elsewhere_that_fails_moves_nothing(tmp_path):
     needs_postgres()
     root, new = make_place(tmp_path), tmp_path / "new"
