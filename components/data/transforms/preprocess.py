@@ -295,9 +295,16 @@ def upright(data: bytes, least: int | None) -> Image.Image:
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:
-    """Return greys of 16 bits as 8; Pillow's own conversion would cut them off at 255 and show them white."""
+    """Return greys of 16 bits as 8, with alpha where one is named as clear; Pillow's own conversion would show all above 255 white."""
     if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        values, clear = np.asarray(picture), picture.info.get("transparency")
+        shown = (values >> 8).astype(np.uint8)
+        if getattr(picture, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0:
+            shown = 255 - shown  # a TIFF in which 0 is white; of 8 bits Pillow turns it round itself
+        grey = Image.fromarray(shown)
+        if clear is None:
+            return grey
+        return Image.merge("LA", (grey, Image.fromarray((values != clear) * np.uint8(255))))
     if picture.mode in ("I", "F"):
         raise BadImage(
             f"the picture's pixels are numbers without a white (mode {picture.mode}); give 8 or 16 bits a channel"

@@ -100,6 +100,21 @@ def test_every_kind_of_picture_shows_what_it_shows(picture, kind, colour):
     assert np.abs(np.subtract(seen, colour)).max() <= 8  # JPEG and WebP lose a little
 
 
+def test_a_grey_of_16_bits_that_is_clear_shows_the_background_and_the_next_grey_does_not():
+    greys = np.array([[2570, 2571]], np.uint16)  # alike in 8 bits
+    clear = png(Image.fromarray(greys.repeat(8, 0).repeat(4, 1)), transparency=2570)
+    assert Preprocess(size=8)(clear)[0, 0].tolist() == [255] * 4 + [10] * 4
+    assert Preprocess(size=8).rgba(clear)[:, 0, 0].tolist() == [10, 10, 10, 0]
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_in_which_zero_is_white_is_no_negative(bits, compression):
+    white = {8: Image.new("L", (8, 8), 255), 16: Image.new("I;16", (8, 8), 0)}[bits]  # Pillow turns 8 to write them
+    seen = Preprocess(size=8)(png(white, "TIFF", tiffinfo={262: 0}, compression=compression))
+    assert corner(seen) == (255, 255, 255)
+
+
 def test_numbers_without_a_white_are_refused_not_shown_black():
     with pytest.raises(BadImage, match="mode F"):
         decode(png(Image.new("F", (8, 8), 0.5), "TIFF"))
