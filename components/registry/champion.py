@@ -1,12 +1,10 @@
 """The files of a version: in the workspace where they are still those, else fetched from the store and checked."""
 
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import check_files, read_sealed
-from components.registry.copies import attempt, used
+from components.registry.copies import attempt, placed, used
 from components.registry.store import Store, open_store, store_errors
 from components.registry.versions import ModelVersion
 
@@ -22,10 +20,8 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None, own:
     Raises StaleArtifact when what the store has is not what was registered.
     """
     for folder in (*([root / "runs" / version.name / "package"] if own else []), _copy(root, version)):
-        if _digest(folder) == version.digest:
-            with suppress(StaleArtifact):  # changed since: the store has what was registered
-                check_files(folder, read_sealed(folder)["files"])
-                return used(folder) if folder.parent == _copy(root, version).parent else folder
+        if _is_whole(folder, version):
+            return used(folder) if folder.parent == _copy(root, version).parent else folder
     store = store or open_store(root)
     target = _copy(root, version)
     with attempt(target) as folder:
@@ -37,9 +33,18 @@ def files_of(version: ModelVersion, root: Path, store: Store | None = None, own:
                 f"Serve another version: diptych promote {version.name}@N --because REASON"
             )
         check_files(fetched, read_sealed(fetched)["files"])
-        shutil.rmtree(target, ignore_errors=True)
-        fetched.rename(target)
-        return used(target)
+        return placed(fetched, target, lambda folder: _is_whole(folder, version))
+
+
+def _is_whole(folder: Path, version: ModelVersion) -> bool:
+    """Return whether a folder is the version's package, no file of which has changed since."""
+    if _digest(folder) != version.digest:
+        return False
+    try:
+        check_files(folder, read_sealed(folder)["files"])
+    except StaleArtifact:  # the store has what was registered
+        return False
+    return True
 
 
 def _copy(root: Path, version: ModelVersion) -> Path:

@@ -39,6 +39,30 @@ def attempt(copy: Path, kept: int = KEPT, now: Callable[[], float] = time.time) 
         shutil.rmtree(one, ignore_errors=True)
 
 
+def placed(fetched: Path, copy: Path, is_good: Callable[[Path], bool]) -> Path:
+    """Return `copy`, used now: what was fetched, or what another process has fetched there meanwhile, which may be at work with it.
+
+    Args:
+        fetched: the checked folder, within what `attempt` gave.
+        copy: where it shall lie.
+        is_good: whether a folder is, to the byte, what is wanted; what lies there and is not is replaced.
+
+    Raises OSError where it cannot be laid there, and nobody else has.
+    """
+    for last in (False, True):
+        try:
+            fetched.rename(copy)  # which replaces no folder that holds something
+            break
+        except OSError:
+            if is_good(copy):
+                break
+            if last:
+                raise
+            with suppress(FileNotFoundError):
+                copy.rename(fetched.with_name("changed"))  # goes with the attempt
+    return used(copy)
+
+
 def _used_at(folder: Path) -> float:
     try:
         return folder.stat().st_mtime

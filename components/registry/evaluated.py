@@ -1,11 +1,10 @@
 """The evaluation of a version: numbers, and a row a query, so that two versions can be compared whenever one wants to."""
 
-import shutil
 from pathlib import Path
 
 from components.contracts.errors import StaleArtifact
 from components.contracts.sealed import digest_of, sha256_of
-from components.registry.copies import attempt, used
+from components.registry.copies import attempt, placed, used
 from components.registry.store import Store, store_errors
 from components.registry.versions import EVALUATION, EVALUATION_DIGEST, ModelVersion, evaluation_files
 
@@ -32,11 +31,12 @@ def evaluation_of(version: ModelVersion, root: Path, store: Store) -> Path | Non
                 f"the store's evaluation of {version.label} is not what was registered, so it proves nothing. Measure it again, "
                 f"or let a person decide: diptych promote {version.label} --because REASON"
             )
-        shutil.rmtree(target, ignore_errors=True)
-        fetched.rename(target)
-        return used(target)
+        return placed(fetched, target, lambda folder: _digest(folder) == wanted)
 
 
 def _digest(folder: Path) -> str | None:
     files = evaluation_files(folder)
-    return digest_of({name: sha256_of(path) for name, path in files.items()}) if files else None
+    try:
+        return digest_of({name: sha256_of(path) for name, path in files.items()}) if files else None
+    except FileNotFoundError:  # another process is putting it in order, or away
+        return None

@@ -1,6 +1,7 @@
 """Who is champion, on a real SQLite store of MLflow: what a ruling does to the aliases, and what a person does."""
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -509,6 +510,25 @@ def test_the_evaluation_of_an_older_version_is_fetched_and_checked(root, store, 
     next((root / "mlartifacts").rglob(f"{old.run_id}/artifacts/evaluation/metrics.json")).write_text("{}")
     with pytest.raises(StaleArtifact, match="evaluation of clip@1 is not what was registered"):
         evaluation_of(old, root, store)
+
+
+@pytest.mark.parametrize("fetch", [files_of, evaluation_of])
+def test_of_two_that_fetch_a_version_at_once_each_leaves_the_other_its_files(root, store, packaged, monkeypatch, fetch):
+    old = register(packaged(0.5, weights="old"), root, store)
+    register(packaged(0.6, weights="new"), root, store)
+    download, others = store.client.download_artifacts, []
+
+    def while_another_does(*args):
+        fetched = download(*args)
+        if not others:
+            others.append(None)
+            others[0] = os.open(fetch(old, root, store), os.O_RDONLY)
+        return fetched
+
+    monkeypatch.setattr(store.client, "download_artifacts", while_another_does)
+    folder = fetch(old, root, store)
+    assert os.path.samestat(os.fstat(others[0]), folder.stat())
+    os.close(others[0])
 
 
 def test_a_version_registered_without_rows_has_no_evaluation(root, store, packaged):
