@@ -20,6 +20,7 @@ FOLDER, FILE = "signature", "model.sig"  # of a run's artifacts
 SIGNED_BY = "diptych.signed_by"
 KEY = "DIPTYCH_SIGNING_KEY"
 KEYLESS = "keyless"
+CURVES = ("secp256r1", "secp384r1", "secp521r1")  # by which model_signing signs
 
 
 def sign(store: Store, run_id: str, package: Path, root: Path) -> str:
@@ -103,12 +104,14 @@ def own_key(root: Path) -> Path:
 
 
 def public_key(private: Path) -> bytes:
-    """Return the public half of a private key, PEM. Raises ConfigError where there is none."""
+    """Return the public half of a private key, PEM. Raises ConfigError where there is none, or one by which nothing can be signed."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
     try:
         key = load_pem_private_key(private.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as err:
+        _check_curve(key.public_key())
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as err:
         raise ConfigError(
             f"{private} is no private key that can be used ({type(err).__name__}: {err}). Make one without a password: openssl ecparam "
             "-name prime256v1 -genkey -noout -out signing.pem"
@@ -141,13 +144,28 @@ def _trusted(rules: Deploying, root: Path) -> list[tuple[str, Callable[[Path, Pa
 
 
 def _by_key(path: Path) -> tuple[str, Callable[[Path, Path], None]]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from model_signing import verifying
 
     try:
-        who = f"key {fingerprint(path.read_bytes())}"
-        return who, verifying.Config().use_elliptic_key_verifier(public_key=path).verify
-    except (OSError, ValueError) as err:
-        raise ConfigError(f"deploy.keys names {path}, which is no public key ({type(err).__name__}: {err}).") from err
+        public = path.read_bytes()
+        _check_curve(load_pem_public_key(public))
+        return f"key {fingerprint(public)}", verifying.Config().use_elliptic_key_verifier(public_key=path).verify
+    except (OSError, ValueError, UnsupportedAlgorithm) as err:
+        raise ConfigError(
+            f"deploy.keys names {path}, which is no public key by which a signature can be checked ({type(err).__name__}: {err}). Write the "
+            "public half of the key that signs there: openssl ec -in signing.pem -pubout -out team.pub"
+        ) from err
+
+
+def _check_curve(key: object) -> None:
+    """Raise ValueError for a public key of another kind than model_signing takes."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else None
+    if curve not in CURVES:
+        raise ValueError(f"its kind is {curve or type(key).__name__}, and a key is needed on {', '.join(CURVES)}")
 
 
 def _away() -> tuple[type[Exception], ...]:

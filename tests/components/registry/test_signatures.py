@@ -3,6 +3,8 @@
 import stat
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError, Untrusted
@@ -68,3 +70,33 @@ def test_keys_that_are_none_are_named(store, version, root, monkeypatch):
     monkeypatch.setenv(KEY, str(root / "nowhere.pem"))
     with pytest.raises(ConfigError, match="is no private key that can be used"):
         sign(store, version.run_id, root / "runs/clip/package", root)
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (lambda: rsa.generate_private_key(65537, 2048), "RSA"),
+        (ed25519.Ed25519PrivateKey.generate, "Ed25519"),
+        (lambda: ec.generate_private_key(ec.SECP256K1()), "secp256k1"),
+    ],
+    ids=["rsa", "ed25519", "another-curve"],
+)
+def test_a_key_by_which_nothing_can_be_signed_is_refused_with_its_kind(store, version, root, monkeypatch, made, kind):
+    key = made()
+    (root / "signing.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (root / "team.pub").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(ConfigError, match=rf"deploy\.keys names .*team\.pub, .*{kind}.*secp256r1"):
+        checked(store, version, root, keys=("team.pub",))
+    monkeypatch.setenv(KEY, str(root / "signing.pem"))
+    with pytest.raises(ConfigError, match=rf"is no private key that can be used .*{kind}.*openssl ecparam"):
+        sign(store, version.run_id, root / "runs/clip/package", root)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
+def test_keys_of_every_curve_that_the_library_takes_sign(store, version, root, monkeypatch, curve):
+    key = ec.generate_private_key(curve)
+    (root / "signing.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (root / "team.pub").write_bytes(public_key(root / "signing.pem"))
+    monkeypatch.setenv(KEY, str(root / "signing.pem"))
+    who = sign(store, version.run_id, root / "runs/clip/package", root)
+    assert checked(store, version, root, keys=("team.pub",)) == f"signed by {who}"
