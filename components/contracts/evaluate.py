@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Literal
 
 from components.contracts.errors import DataError
@@ -77,9 +78,11 @@ class Metric:
                     f"metric {self.name} has {needed}={number!r}. A number without chance and baseline cannot be judged. "
                     "Give a float for each; compute the baseline on the same pool."
                 )
-        if (self.low is None) != (self.high is None) or (self.low or 0.0) > (self.high or 0.0):
+        ends = [end for end in (self.low, self.high) if end is not None]
+        if len(ends) == 1 or ends != sorted(ends) or not all(map(isfinite, ends)):
             raise DataError(
-                f"metric {self.name} lies between {self.low!r} and {self.high!r}, which is no interval. Give both ends, the lower one first, or neither."
+                f"metric {self.name} lies between {self.low!r} and {self.high!r}, which is no interval. Give both ends, two numbers with the "
+                "lower one first, or neither."
             )
         if self.n < 1:
             raise DataError(f"metric {self.name} is taken over {self.n} queries. Leave it out, or give it a pool.")

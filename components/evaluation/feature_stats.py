@@ -8,6 +8,7 @@ Axes: N pairs or rows, D shared width.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,9 @@ def alignment(image: Rows, text: Rows) -> float:
 
 
 def uniformity(rows: Rows) -> float:
-    """Return log of the mean of exp(-2 d^2) over all pairs of different rows, in nats: 0 is one point, lower is more even."""
+    """Return log of the mean of exp(-2 d^2) over all pairs of different rows, in nats: 0 is one point, lower is more even; NaN of one row."""
+    if len(rows) < 2:
+        return float("nan")
     squared = np.clip(2 - 2 * rows @ rows.T, 0, None)[np.triu_indices(len(rows), 1)]
     return float(np.log(np.exp(-2 * squared).mean()))
 
@@ -109,14 +112,15 @@ class FeatureStats(Evaluator):
             )
             width = subject.embedded(split).shape[1]
             drawn = statistics(*(random_directions(draw, len(kept), width) for _ in range(2)))
-            metrics += [
-                Metric(
-                    name=f"features.{split}.{name}", value=value, unit=unit, better=better, n=len(kept),
-                    chance=drawn[name][0], baseline=before[name][0], method="pictures with their first text, unit rows",
-                    low=within(ends[name][0], unit) if ends else None, high=within(ends[name][1], unit) if ends else None,
-                )
-                for name, (value, unit, better) in ours.items()
-            ]  # fmt: skip
+            for name, (value, unit, better) in ours.items():
+                low, high = within(ends.get(name), unit)
+                metrics.append(
+                    Metric(
+                        name=f"features.{split}.{name}", value=value, unit=unit, better=better, n=len(kept),
+                        chance=drawn[name][0], baseline=before[name][0], method="pictures with their first text, unit rows",
+                        low=low, high=high,
+                    )
+                )  # fmt: skip
         return Findings(metrics=tuple(metrics), without=without)
 
 
@@ -132,9 +136,12 @@ class Values:
         return {name: value for name, (value, _, _) in statistics(self.image[places], self.text[places]).items()}
 
 
-def within(end: float, unit: Unit) -> float:
-    """Return the end of an interval, or the last that there can be."""
-    return end if unit == "nats" else min(max(end, 0.0), HIGHEST.get(unit, float("inf")))
+def within(ends: tuple[float, float] | None, unit: Unit) -> tuple[float, float] | tuple[None, None]:
+    """Return both ends of an interval, or the last that there can be; None twice of none."""
+    if ends is None:
+        return None, None
+    least, most = (-inf, inf) if unit == "nats" else (0.0, HIGHEST.get(unit, inf))
+    return min(max(ends[0], least), most), min(max(ends[1], least), most)
 
 
 def statistics(image: Rows, text: Rows) -> dict[str, tuple[float, Unit, Better]]:

@@ -26,6 +26,8 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """Return the interval of each statistic of all queries, around what it is; nothing where all are of one group.
 
+    A statistic that is no number of what some block leaves, as one of pairs is of a single row, has none.
+
     Args:
         statistics: of some of the queries; called once for all, and once for each block.
         groups: what each query is about: queries of one group are left out together.
@@ -44,6 +46,8 @@ def intervals(
     found = {}
     for name, value in whole.items():
         left = np.array([one[name] for one in without])
+        if not np.isfinite([value, *left]).all():
+            continue
         error = float(np.sqrt((blocks - 1) / blocks * ((left - value) ** 2).sum()))
         found[name] = (value - reach * error, value + reach * error)
     return found

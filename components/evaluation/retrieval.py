@@ -207,8 +207,10 @@ def over_ranks(
 
 def intervals(
     about: Mapping[str, Int[np.ndarray, "Q"]], hits: Mapping[str, Bool[np.ndarray, "Q K"]], seed: int
-) -> list[tuple[float, float]]:  # fmt: skip
+) -> list[tuple[float, float] | tuple[None, None]]:  # fmt: skip
     """Return the interval of each recall and of their mean, pictures that have the same texts drawn together with these; [] of one group alone.
+
+    None twice stands for the mean where no draw has a query of every direction, as of many languages with a picture each.
 
     Args:
         about: direction -> the group of each query, the same numbers both ways.
@@ -229,7 +231,7 @@ def intervals(
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw may hold no text of a direction
         again = drawn(sums, seed)
         recalls = [again[:, hit] / again[:, queries] for hit, queries in shares]
-    return [middle(one) for one in [*recalls, np.mean(recalls, 0)]]
+    return [(None, None) if np.isnan(one).all() else middle(one) for one in [*recalls, np.mean(recalls, 0)]]
 
 
 def mean_recall(split: str, recalls: Sequence[Metric], queries: int) -> list[Metric]:

@@ -1,6 +1,7 @@
 """A number that cannot be judged cannot be made."""
 
 from dataclasses import replace
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -59,6 +60,12 @@ def test_the_file_has_the_interval_only_where_one_was_made():
 def test_half_an_interval_or_one_the_wrong_way_round_is_refused(ends):
     with pytest.raises(DataError, match="which is no interval"):
         replace(METRIC, **ends)
+
+
+@pytest.mark.parametrize("ends", [(nan, nan), (nan, 0.6), (0.4, nan), (-inf, 0.6), (0.4, inf)])
+def test_an_end_that_is_no_number_is_refused_since_no_json_can_hold_it(ends):
+    with pytest.raises(DataError, match="which is no interval"):
+        replace(METRIC, low=ends[0], high=ends[1])
 
 
 def test_the_file_has_the_method_only_where_one_is_told():

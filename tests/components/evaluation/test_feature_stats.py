@@ -1,5 +1,7 @@
 """The shape of a feature space, on rows whose numbers can be worked out by hand, and on random directions."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -138,3 +140,13 @@ def test_an_interval_ends_where_the_numbers_do(squares):
     for metric in found.metrics:
         assert metric.low <= metric.value <= metric.high
         assert metric.unit == "nats" or metric.low >= 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_pictures_have_no_interval_of_what_asks_for_pairs(squares):
+    told = {data: CROSS[place % 4] for place, data in enumerate(squares.pictures)}
+    model = Told(told, {name: CROSS[place % 4] for place, (name,) in enumerate(squares.captions)})
+    found = FeatureStats().measure(subject_of(squares, model, model, {"train": range(4), "val": [0, 5]}))
+    without = {metric.name.removeprefix("features.val.") for metric in found.metrics if metric.low is None}
+    assert without == {"image.uniformity", "text.uniformity"}
+    json.dumps([metric.as_json() for metric in found.metrics], allow_nan=False)

@@ -35,3 +35,16 @@ def test_it_holds_the_truth_of_a_deviation_as_often_as_it_says():
 
 def test_of_one_group_there_is_none():
     assert intervals(lambda places: {"mean": float(places.mean())}, ["a", "a"], seed=0) == {}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_statistic_that_is_no_number_without_some_block_has_none_and_the_others_keep_theirs(broken):
+    values = np.random.default_rng(2).normal(size=6)
+
+    def statistics(places):
+        mean = float(values[places].mean())
+        return {"mean": mean, "pairs": mean if 3 in places else broken}
+
+    found = intervals(statistics, range(6), seed=0)
+    assert found == intervals(lambda places: {"mean": float(values[places].mean())}, range(6), seed=0)

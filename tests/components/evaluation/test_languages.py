@@ -79,6 +79,14 @@ def test_languages_with_few_texts_and_data_of_none_are_named(bilingual, model):
     assert found.without == {"languages.pair": "no language is known in pair"}
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_many_languages_with_a_picture_each_the_mean_has_no_interval(bilingual, model):
+    """No draw holds all of them."""
+    each = replace(bilingual, languages=tuple((f"l{place}", f"l{place}") for place in range(50)))
+    metrics, _ = measured(each, model, floor=1)
+    assert (metrics["mean_recall"].low, metrics["mean_recall"].high) == (None, None)
+
+
 def test_splits_that_are_not_asked_are_left_out(bilingual, model):
     assert measured(bilingual, model, splits=["val"])[1].metrics == ()
 
