@@ -29,7 +29,7 @@ from components.models.interop.layout import (
     towers_of,
     vit_args,
 )
-from components.models.interop.open_clip_config import POOLS, kind_of, text_cfg, vision_cfg
+from components.models.interop.open_clip_config import POOLS, at_size, kind_of, text_cfg, vision_cfg
 from components.models.interop.open_clip_names import Kind, ties_of
 from components.models.interop.ties import to_ours, to_theirs
 from components.models.towers.image import ImageTower
@@ -137,6 +137,7 @@ def _image(model: Mapping[str, Any], shown: Mapping[str, Any], quick: bool) -> t
                 "stands between network and shared space, which our projection has not. Convert a model without it."
             )
         args = {"global_pool": pool} if pool else {}
+        args |= at_size(name, _square(vision.get("image_size", 224)))
         tower = image_tower(name, args, mean, std)
         kind = {"none": "none", "": "affine"}.get(proj or "", "affine" if vision.get("timm_proj_bias") else "linear")
         return tower, (_width(name, args), kind)

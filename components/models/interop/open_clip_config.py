@@ -11,7 +11,24 @@ from components.models.poolers import Pool
 from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 
+SHOWN_AT = "pretrained_cfg_overlay"  # timm's argument by which a network says another size of pictures than its own
 POOLS: dict[str, Pool] = {"argmax": "eos", "eos": "eos", "last": "last", "first": "cls"}
+
+
+def at_size(net: str, size: int) -> dict[str, Any]:
+    """Return timm's arguments of a network that is shown pictures of so many pixels a side; none where that is its own size, or it can take no other.
+
+    open_clip builds it for its own and shows it these, which changes no weight of a network that takes any.
+    """
+    from timm.models import PretrainedCfg, get_pretrained_cfg, is_model
+
+    try:
+        own = get_pretrained_cfg(net) or PretrainedCfg()
+    except RuntimeError:  # it has no such tag, which building it says
+        return {}
+    if not is_model(net) or own.fixed_input_size or own.input_size[-1] == size:
+        return {}
+    return {SHOWN_AT: {"input_size": [3, size, size]}}
 
 
 def _refusal(image: ImageTower) -> CapabilityError | None:
@@ -45,7 +62,7 @@ def vision_cfg(model: DualEncoder, image: ImageTower, kind: Kind) -> tuple[dict[
     if kind == "resnet":
         (layers, width), size = next((said, size) for said, (name, size) in NETS.items() if name == image.name)
         return {"layers": list(layers), "width": width, "patch_size": None, "image_size": size}, quick
-    beyond = {name: value for name, value in image.net_args.items() if name != "global_pool"}
+    beyond = {name: value for name, value in image.net_args.items() if name not in ("global_pool", SHOWN_AT)}
     if beyond:
         raise CapabilityError(
             f"open_clip builds a network of timm by its name alone, and {image.name!r} was built with {beyond}. It would build "

@@ -12,7 +12,10 @@ import onnxruntime
 import open_clip
 import pytest
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
 from safetensors.torch import load_file, save_file
+from sklearn.datasets import load_sample_images
 from tokenizers import Tokenizer
 from torch.nn.functional import normalize
 
@@ -24,6 +27,7 @@ from components.recipes.given_model import read_given
 from components.recipes.interop import import_model, whole_folder, write_theirs
 from components.recipes.trained import load_trained
 from components.serving.export import TextEncoder, compare, write
+from tests.squares import png
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "transformers"
 TEXTS = ("a red square", "two green circles beside a blue square on grey", "circle")  # of make_transformers.py
@@ -185,6 +189,31 @@ def test_open_clips_folder_and_a_checkpoint_with_its_config_elsewhere(tmp_path):
         "hf_tokenizer_name"
     ]
     assert Tokenizer.from_file(str(tmp_path / "back/tokenizer.json")).encode(TEXTS[0]).ids == rows.ids[0].tolist()
+
+
+@torch.no_grad()
+def test_a_picture_is_shown_to_a_convnext_at_the_size_that_its_config_says(tmp_path):
+    """timm's own is 160."""
+    text = {"context_length": 8, "vocab_size": 59, "width": 16, "heads": 2, "layers": 1}
+    vision = {"timm_model_name": "test_convnext", "timm_pool": "avg", "timm_proj": "linear", "image_size": 96}
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
+    torch.manual_seed(0)
+    peer, folder = open_clip.CLIP(**config).eval(), tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    save_file(peer.state_dict(), folder / "open_clip_model.safetensors")
+    shutil.copy(GOLDEN / "clip_gelu" / "tokenizer.json", folder)
+    assert import_model(folder, "open_clip", tmp_path / "ours").size == 96
+    embedder = load_trained(tmp_path / "ours")
+    picture = Image.fromarray(load_sample_images().images[0])
+    shown = image_transform_v2(PreprocessCfg(size=peer.visual.image_size), is_train=False)(picture)[None]
+    wanted = torch.nn.functional.normalize(peer.encode_image(shown), dim=-1).numpy()
+    np.testing.assert_allclose(embedder.pictures([png(picture)]), wanted, atol=1e-5)
+
+    assert export_model(tmp_path / "ours", "open_clip", tmp_path / "back").furthest["image"] <= 1e-5
+    back, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'back'}")
+    again = torch.nn.functional.normalize(back.eval().encode_image(transform(picture)[None]), dim=-1)
+    np.testing.assert_allclose(again.numpy(), wanted, atol=1e-5)
 
 
 def test_a_tokenizer_of_another_size_is_refused(theirs, tmp_path):

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from components.contracts.batch import Images, Texts
-from components.contracts.errors import CapabilityError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError
 from components.models.dual_encoder import DualEncoder
 from components.models.interop.open_clip import described, give, take
 from components.models.projection import LogitScale, Projection
@@ -102,6 +102,28 @@ def test_there_and_back_with_open_clip_itself(name, tmp_path):
     if name.startswith(("vit", "like")) and name != "vit, text apart":
         assert set(weights) == set(theirs)
         assert all(torch.equal(weights[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize(
+    ("net", "said", "args"),
+    [
+        ("test_convnext", {"image_size": 96}, {"pretrained_cfg_overlay": {"input_size": [3, 96, 96]}}),
+        ("test_convnext", {}, {"pretrained_cfg_overlay": {"input_size": [3, 224, 224]}}),  # as open_clip has it
+        ("test_convnext", {"image_size": 160}, {}),
+        ("test_vit", {"image_size": 96}, {}),  # which takes no other size
+    ],
+    ids=["another", "unsaid", "its-own", "fixed"],
+)
+def test_a_network_of_timm_is_for_pictures_of_the_size_that_the_config_says(net, said, args):
+    config = {"embed_dim": 24, "vision_cfg": {"timm_model_name": net, "timm_pool": "avg", **said}, "text_cfg": TEXT}
+    image = described(config, {})["init_args"]["image"]["init_args"]
+    assert image["net_args"] == {"global_pool": "avg", **args}
+
+
+def test_a_network_that_timm_has_not_is_said():
+    config = {"embed_dim": 24, "vision_cfg": {"timm_model_name": "test_convnext.none"}, "text_cfg": TEXT}
+    with pytest.raises(ConfigError, match=r"cannot build the image network 'test_convnext\.none'"):
+        described(config, {})
 
 
 def test_a_checkpoint_of_several_devices_is_taken():
