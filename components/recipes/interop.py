@@ -23,7 +23,16 @@ from components.models.towers.image import ImageTower
 from components.models.towers.text import TextTower
 from components.models.undrawn import undrawn
 from components.recipes.section import build
-from components.recipes.their_files import CONFIGS, SHOWN, TOKENIZER_CONFIG, WEIGHTS, Library, Theirs, read_theirs
+from components.recipes.their_files import (
+    CONFIGS,
+    RESAMPLED,
+    SHOWN,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    Library,
+    Theirs,
+    read_theirs,
+)
 from components.recipes.trained import save_trained
 
 
@@ -84,8 +93,9 @@ def as_ours(theirs: Theirs, batch: int = 256) -> Embedder:
     model.load_state_dict(ours)
     vocabulary = vocabulary_of(theirs, model)
     preprocess = Preprocess(
-        size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow", whole=not theirs.squeeze
-    )
+        size=pixels_of(model), reduced=False, squeeze=theirs.squeeze, resizer="pillow", whole=not theirs.squeeze,
+        interpolation=theirs.interpolation,
+    )  # fmt: skip
     return Embedder(model, vocabulary, preprocess, batch)
 
 
@@ -97,7 +107,10 @@ def write_theirs(embedder: Embedder, library: Library, folder: Path) -> None:
     files: dict[str, dict[str, Any]] = {}
     if library == "open_clip":
         said, weights = open_clip.give(model, end)
-        said["preprocess_cfg"]["resize_mode"] = "squash" if embedder.preprocess.squeeze else "shortest"
+        said["preprocess_cfg"] |= {
+            "resize_mode": "squash" if embedder.preprocess.squeeze else "shortest",
+            "interpolation": embedder.preprocess.interpolation,
+        }
         if not _is_clips(vocabulary):  # or it would read texts by CLIP's own, which it carries
             said["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "local"
     else:
@@ -105,6 +118,7 @@ def write_theirs(embedder: Embedder, library: Library, folder: Path) -> None:
         said["text_config"] |= {"bos_token_id": first} if first != end else {}
         square = {"height": pixels_of(model), "width": pixels_of(model)}
         cropped = {"size": {"shortest_edge": pixels_of(model)}, "do_center_crop": True, "crop_size": square}
+        shown["resample"] = RESAMPLED[embedder.preprocess.interpolation]
         files[SHOWN] = shown | ({"size": square, "do_center_crop": False} if embedder.preprocess.squeeze else cropped)
     pad = vocabulary.tokenizer.id_to_token(vocabulary.pad)
     files[TOKENIZER_CONFIG] = {

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from components.contracts.errors import DataError
+from components.contracts.errors import CapabilityError, DataError
 from components.data.tokenizer_files import canonical, read_tokenizer
+from components.data.transforms.preprocess import BICUBIC
 from components.models.dual_encoder import DualEncoder
 from components.models.interop import huggingface, open_clip
 from components.models.interop.weights import find_weights, read_weights
@@ -22,6 +23,7 @@ WEIGHTS = {
     "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     "huggingface": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
 }  # fmt: skip
+RESAMPLED = {"bilinear": 2, BICUBIC: 3}  # Pillow's numbers, by which transformers calls them
 IN_PYTHON = (
     "SiglipTokenizer",
     "SiglipTokenizerFast",
@@ -38,6 +40,7 @@ class Theirs:
         described: `class_path` and `init_args` of ours.
         take: gives our weights of theirs.
         squeeze: whether pictures are pressed into a square rather than cropped to one.
+        interpolation: by which they are resized, as `Preprocess` has it.
         tokenizer: theirs, with all they do to a text.
         words: the file or folder it was read from.
     """
@@ -47,6 +50,7 @@ class Theirs:
     described: dict[str, Any]
     take: Callable[[DualEncoder, Mapping[str, Tensor]], dict[str, Tensor]]
     squeeze: bool
+    interpolation: str
     tokenizer: Tokenizer
     words: Path
 
@@ -66,7 +70,7 @@ def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Pa
     try:
         if library == "open_clip":
             described, take = open_clip.described(said, weights), open_clip.take
-            squeeze = said.get("preprocess_cfg", {}).get("resize_mode") == "squash"
+            squeeze, interpolation = _shown_by_open_clip(said.get("preprocess_cfg", {}))
             text_cfg = (said.get("model_cfg") or said)["text_cfg"]
             clean = (text_cfg.get("tokenizer_kwargs") or {}).get("clean")
             underscore = " " if clean == "canonicalize" else None
@@ -74,6 +78,8 @@ def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Pa
         else:
             described, take = huggingface.described(said, weights, shown), huggingface.take
             squeeze = not shown.get("do_center_crop", said.get("model_type") != "siglip")
+            names = {number: name for name, number in RESAMPLED.items()}
+            interpolation = _known("resample", shown.get("resample"), names, BICUBIC)
             underscore = "" if told.get("tokenizer_class") in IN_PYTHON else None
             pads = True
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as err:  # null or a word for a number
@@ -87,8 +93,28 @@ def read_theirs(path: Path, library: Library, config: Path | None, tokenizer: Pa
         text["pad"] = pad_of(read, told, text.get("pad", 0))
     read = read if underscore is None else canonical(read, underscore)
     return Theirs(
-        source=source, weights=weights, described=described, take=take, squeeze=squeeze, tokenizer=read, words=words
-    )
+        source=source, weights=weights, described=described, take=take, squeeze=squeeze, interpolation=interpolation,
+        tokenizer=read, words=words,
+    )  # fmt: skip
+
+
+def _shown_by_open_clip(shown: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether pictures are squeezed, and by which interpolation they are resized; CapabilityError for what we have not."""
+    mode = _known("resize_mode", shown.get("resize_mode"), {"shortest": "shortest", "squash": "squash"}, "shortest")
+    names = {name: name for name in RESAMPLED} | {"random": BICUBIC}  # which is so in training alone
+    return mode == "squash", _known("interpolation", shown.get("interpolation"), names, BICUBIC)
+
+
+def _known(key: str, said: Any, names: Mapping[Any, str], otherwise: str) -> str:
+    """Return our name for what a transform asks for, `otherwise` where it says nothing; CapabilityError where we have none."""
+    if said is None:
+        return otherwise
+    if said not in names:
+        raise CapabilityError(
+            f"the transform of pictures asks for {key}: {said!r}, and here there is {', '.join(map(str, names))}. The model would be shown other "
+            "pixels than it learned from. Convert a model with one of these."
+        )
+    return names[said]
 
 
 def pad_of(tokenizer: Tokenizer, told: Mapping[str, Any], otherwise: int) -> int:

@@ -30,6 +30,8 @@ JPEG = b"\xff\xd8\xff"  # how one begins
 PHOTOGRAPHS = ("JPEG", "MPO")  # the second is a phone's JPEG with a preview behind it
 RESIZERS = ("pillow", "simd")
 RESIZER = "pillow" if simd is None else "simd"
+BICUBIC = "bicubic"
+INTERPOLATIONS = (BICUBIC, "bilinear")
 
 
 class BadImage(ValueError):
@@ -55,6 +57,7 @@ class Preprocess:
         whole: whether all of the picture is resized, its long side rounded down to pixels, and the square cropped out of that, as
             torchvision and so open_clip do; else the square is resized alone, which moves a photograph's pixels by a fraction of one.
             By Pillow; nothing of a picture that is squeezed.
+        interpolation: by what pixels are made of their neighbours, `bicubic` or `bilinear`, both with anti-aliasing; bilinear by Pillow.
     """
 
     size: int
@@ -64,6 +67,7 @@ class Preprocess:
     squeeze: bool = False
     resizer: str = RESIZER
     whole: bool = False
+    interpolation: str = BICUBIC
 
     def __post_init__(self) -> None:
         if self.resizer not in RESIZERS:
@@ -72,6 +76,12 @@ class Preprocess:
             raise ValueError(
                 "whole pictures are resized by Pillow alone, or pixels would be others than the model learned from. Set resizer to pillow."
             )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation is {self.interpolation!r}, but a picture is resized {' or '.join(INTERPOLATIONS)}."
+            )
+        if self.interpolation != BICUBIC and self.resizer != "pillow":
+            raise ValueError(f"{self.interpolation} is Pillow's alone here. Set resizer to pillow.")
         if self.resizer == "simd" and simd is None:
             raise ImportError(
                 "this model's pictures were resized by cykooz-resizer, which is not installed here; another resizer would show it pixels "
@@ -120,25 +130,25 @@ class Preprocess:
         return left / width, top / height, right / width, bottom / height
 
     def fit(self, picture: Image.Image) -> np.ndarray:
-        """Return uint8 [C H W] of a decoded picture, bicubic with anti-aliasing."""
-        size = (self.size, self.size)
+        """Return uint8 [C H W] of a decoded picture, resized with anti-aliasing."""
+        size, way = (self.size, self.size), Image.Resampling[self.interpolation.upper()]
         if picture.size == size:
             fitted = picture
         elif self.resizer == "simd" and picture.mode == "RGB" and picture.format in PHOTOGRAPHS:
             return self.fit_bytes(picture.tobytes(), picture.size)
         elif self.squeeze:
-            fitted = picture.resize(size, Image.Resampling.BICUBIC)
+            fitted = picture.resize(size, way)
         elif self.whole:
             wide, high, left, top = self.within(*picture.size)
             if wide * high > MOST_RESIZED:  # the same place of it alone
                 across, down = picture.width / wide, picture.height / high
                 place = (left * across, top * down, (left + self.size) * across, (top + self.size) * down)
-                fitted = picture.resize(size, Image.Resampling.BICUBIC, box=place)
+                fitted = picture.resize(size, way, box=place)
             else:
-                resized = picture.resize((wide, high), Image.Resampling.BICUBIC)
+                resized = picture.resize((wide, high), way)
                 fitted = resized.crop((left, top, left + self.size, top + self.size))
         else:
-            fitted = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+            fitted = ImageOps.fit(picture, size, way)
         return planes(np.asarray(fitted, np.uint8))
 
     def within(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -195,6 +205,8 @@ class Preprocess:
             del values["resizer"]
         if not self.whole:
             del values["whole"]
+        if self.interpolation == BICUBIC:
+            del values["interpolation"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
@@ -209,7 +221,7 @@ class Preprocess:
             size=int(values["size"]), background=tuple(values["background"]), trim=bool(values.get("trim", False)),
             reduced=bool(values.get("reduced", False)),  # older models learned of pictures decoded whole
             squeeze=bool(values.get("squeeze", False)), resizer=str(values.get("resizer", "pillow")),
-            whole=bool(values.get("whole", False)),
+            whole=bool(values.get("whole", False)), interpolation=str(values.get("interpolation", BICUBIC)),
         )  # fmt: skip
 
 

@@ -20,8 +20,9 @@ from tokenizers import Tokenizer
 from torch.nn.functional import normalize
 
 from components.contracts.batch import Images
-from components.contracts.errors import ConfigError, DataError
+from components.contracts.errors import CapabilityError, ConfigError, DataError
 from components.contracts.model_files import MODEL_FILES
+from components.data.transforms.preprocess import to_float
 from components.recipes.exported import export_model
 from components.recipes.given_model import read_given
 from components.recipes.interop import import_model, whole_folder, write_theirs
@@ -214,6 +215,62 @@ def test_a_picture_is_shown_to_a_convnext_at_the_size_that_its_config_says(tmp_p
     back, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'back'}")
     again = torch.nn.functional.normalize(back.eval().encode_image(transform(picture)[None]), dim=-1)
     np.testing.assert_allclose(again.numpy(), wanted, atol=1e-5)
+
+
+def open_clips(folder: Path, shown: dict) -> Path:
+    """A folder of open_clip's whose transform is as `shown` says."""
+    text = {"context_length": 8, "vocab_size": 59, "width": 16, "heads": 2, "layers": 1}
+    vision = {"layers": 1, "width": 32, "patch_size": 8, "image_size": 16, "head_width": 16}
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
+    folder.mkdir()
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": shown}))
+    save_file(open_clip.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
+    shutil.copy(GOLDEN / "clip_gelu" / "tokenizer.json", folder)
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["shortest", "squash"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "random"])
+def test_pictures_are_resized_as_open_clips_transform_says_and_so_is_what_goes_back(tmp_path, mode, interpolation):
+    shown = {"resize_mode": mode, "interpolation": interpolation}
+    import_model(open_clips(tmp_path / "theirs", shown), "open_clip", tmp_path / "ours")
+    picture = Image.fromarray(load_sample_images().images[1])
+    plain = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+    wanted = image_transform_v2(PreprocessCfg(size=16, **shown, **plain), is_train=False)(picture)
+    assert np.array_equal(to_float(load_trained(tmp_path / "ours").preprocess(png(picture))), wanted.numpy())
+    export_model(tmp_path / "ours", "open_clip", tmp_path / "back")
+    back = json.loads((tmp_path / "back/open_clip_config.json").read_text())["preprocess_cfg"]
+    again = image_transform_v2(PreprocessCfg(size=16, **back | plain), is_train=False)(picture)
+    assert torch.equal(again, wanted)
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ({"resize_mode": "longest", "fill_color": 0}, "resize_mode: 'longest', and here there is shortest, squash"),
+        ({"interpolation": "nearest"}, "interpolation: 'nearest', and here there is bilinear, bicubic"),
+    ],
+)
+def test_a_transform_of_open_clips_that_we_have_not_is_refused(tmp_path, shown, said):
+    with pytest.raises(CapabilityError, match=said):
+        import_model(open_clips(tmp_path / "theirs", shown), "open_clip", tmp_path / "ours")
+
+
+def test_pictures_are_resized_as_transformers_numbers_it(tmp_path):
+    """SigLIP 2 says 2, which is bilinear."""
+    theirs = Path(shutil.copytree(GOLDEN / "siglip", tmp_path / "theirs"))
+    said = theirs / "preprocessor_config.json"
+    shown = json.loads(said.read_text()) if said.exists() else {}
+    said.write_text(json.dumps(shown | {"resample": 2}))
+    import_model(theirs, "huggingface", tmp_path / "ours")
+    picture = Image.fromarray(load_sample_images().images[1])
+    seen = load_trained(tmp_path / "ours").preprocess(png(picture))
+    assert np.array_equal(seen, np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR)).transpose(2, 0, 1))
+    export_model(tmp_path / "ours", "hf", tmp_path / "back")
+    assert json.loads((tmp_path / "back/preprocessor_config.json").read_text())["resample"] == 2
+    said.write_text(json.dumps(shown | {"resample": 1}))
+    with pytest.raises(CapabilityError, match="resample: 1, and here there is 2, 3"):
+        import_model(theirs, "huggingface", tmp_path / "other")
 
 
 def test_a_tokenizer_of_another_size_is_refused(theirs, tmp_path):

@@ -161,13 +161,14 @@ def test_it_travels_as_json():
 
 @pytest.mark.parametrize("sides", [(40, 30), (30, 40), (37, 23), (61, 22), (24, 24), (17, 16), (500, 333), (9, 30)])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_whole_picture_is_resized_and_cropped_as_torchvision_does(sides, kind):
+@pytest.mark.parametrize("interpolation", module.INTERPOLATIONS)
+def test_a_whole_picture_is_resized_and_cropped_as_torchvision_does(sides, kind, interpolation):
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
     luck = np.random.default_rng(0)
     data = png(Image.fromarray(luck.integers(0, 256, (sides[1], sides[0], 3), np.uint8)), kind)
-    theirs = Compose([Resize(16, InterpolationMode.BICUBIC), CenterCrop(16)])
-    ours = Preprocess(size=16, reduced=False, resizer="pillow", whole=True)
+    theirs = Compose([Resize(16, InterpolationMode(interpolation)), CenterCrop(16)])
+    ours = Preprocess(size=16, reduced=False, resizer="pillow", whole=True, interpolation=interpolation)
     assert np.array_equal(ours(data), np.asarray(theirs(Image.open(io.BytesIO(data)))).transpose(2, 0, 1))
     left, top, right, bottom = ours.window(data)
     alone = Preprocess(size=16, reduced=False, resizer="pillow").window(data)
@@ -182,6 +183,24 @@ def test_whole_is_told_where_it_is_so_and_is_for_pillow_alone():
     assert "whole" not in json.loads(Preprocess(size=8).to_json())  # as packages have it that were made before
     with pytest.raises(ValueError, match="by Pillow alone"):
         Preprocess(size=8, resizer="simd", whole=True)
+
+
+@pytest.mark.parametrize("shape", [{}, {"squeeze": True}, {"whole": True}, {"trim": True}])
+def test_what_is_resized_bilinear_says_so_and_differs(shape):
+    photo = png(Image.fromarray(load_sample_images().images[0]))
+    bicubic, bilinear = (
+        Preprocess(size=32, resizer="pillow", interpolation=way, **shape) for way in module.INTERPOLATIONS
+    )
+    assert 0 < np.abs(bicubic(photo).astype(int) - bilinear(photo)).mean() < 8
+    assert Preprocess.from_json(bilinear.to_json()) == bilinear
+    assert "interpolation" not in json.loads(bicubic.to_json())  # as packages have it that were made before
+
+
+def test_an_interpolation_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="interpolation is 'lanczos', but a picture is resized bicubic or bilinear"):
+        Preprocess(size=8, resizer="pillow", interpolation="lanczos")
+    with pytest.raises(ValueError, match="Set resizer to pillow"):
+        Preprocess(size=8, resizer="simd", interpolation="bilinear")
 
 
 def test_a_wide_picture_is_squeezed_whole_where_asked_for():
