@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError
+from flows.seed_said import seed
 
 Add = Callable[..., argparse.ArgumentParser]
 USUAL: dict[str, Any] = {
@@ -99,7 +100,7 @@ def add_race(made: argparse.ArgumentParser, of: str = "") -> None:
         help=f"{of}of the longest heat; unless given, as many as take 30 times all pictures",
     )  # fmt: skip
     made.add_argument(
-        "--seed", type=int, help=f"{of}of splits, draws and intervals (0; in a workspace that of params.yaml)"
+        "--seed", type=seed, help=f"{of}of splits, draws and intervals (0; in a workspace that of params.yaml)"
     )
     made.set_defaults(**USUAL)
 

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.seed_said import seed
+
 Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -55,7 +57,7 @@ def add_evaluate(add: Add) -> None:
     )  # fmt: skip
     made.add_argument("--k", metavar="K", type=int, nargs="+", default=(1, 5, 10), help="of recall at k (1 5 10)")
     made.add_argument("--batch", metavar="COUNT", type=int, default=64, help="pictures or texts encoded at once (64)")
-    made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
+    made.add_argument("--seed", type=seed, default=0, help="of the draws that intervals come from (0)")
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
@@ -76,7 +78,7 @@ def add_study(add: Add) -> None:
         default=["*"],
         help="which numbers, such as 'retrieval.*'; all of which rows are kept",
     )
-    made.add_argument("--seed", type=int, default=0, help="of the draws that intervals come from (0)")
+    made.add_argument("--seed", type=seed, default=0, help="of the draws that intervals come from (0)")
     made.add_argument("--json", action="store_true", help="print it as JSON")
 
 

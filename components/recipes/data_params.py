@@ -6,7 +6,7 @@ from typing import Any
 
 from components.contracts.admit import Admit
 from components.contracts.errors import ConfigError
-from components.recipes.params import Begin, Gates, Params
+from components.recipes.params import Begin, Gates, Params, check_seed
 from components.recipes.section import section, unknown
 from components.recipes.yaml_lines import read_yaml
 
@@ -30,6 +30,9 @@ class DataParams:
     admit: Admit = field(default_factory=Admit)
     recipes: dict[str, Begin] = field(default_factory=dict)
     scale: str = ""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 def load_data_params(path: Path) -> DataParams:

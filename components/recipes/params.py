@@ -10,6 +10,7 @@ from components.contracts.deploying import Deploying
 from components.contracts.errors import ConfigError
 from components.contracts.monitor import Watch
 from components.contracts.promotion import Rules
+from components.contracts.seed import ALLOWED, is_seed
 from components.recipes.section import section
 from components.recipes.yaml_lines import Document, read_yaml
 
@@ -43,6 +44,12 @@ class Gates:
         if not 0 <= self.max_broken <= 1:
             raise ConfigError(f"gates.max_broken is {self.max_broken}, but it is a share. Give a number from 0 to 1.")
         check_bar("gates.misfit", self.misfit)
+
+
+def check_seed(seed: int) -> None:
+    """Raise ConfigError for a seed that not every library takes."""
+    if not is_seed(seed):
+        raise ConfigError(f"seed is {seed}, which not every library draws by. {ALLOWED}")
 
 
 def check_bar(name: str, bar: float) -> None:
@@ -100,6 +107,9 @@ class Params:
     admit: Admit = field(default_factory=Admit)
     monitor: Watch = field(default_factory=Watch)
     overrides: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 def load_params(root: Path) -> Params:

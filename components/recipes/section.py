@@ -46,14 +46,16 @@ def build(section: object, base: type[Built]) -> Built:
 def built(document: Document, key: str, values: object, base: type[Built]) -> Built:
     """Return the same, of what stands under a key; ConfigError, with the line, from a constructor that looks at its numbers.
 
-    Such an error begins with the name of the argument.
+    Such an error begins with the name of the argument, or with its path.
     """
     try:
         return build(values, base)
     except ConfigError as err:
-        given = values.get("init_args") or {} if isinstance(values, Mapping) else {}
-        wrong = next((f".init_args.{name}" for name in given if str(err).startswith(f"{name} ")), "")
-        raise ConfigError(f"{document.at(key + wrong)}: {err}") from err
+        given = values if isinstance(values, Mapping) else {}
+        below, given = (f"{key}.init_args", given.get("init_args") or {}) if "class_path" in given else (key, given)
+        wrong = str(err).partition(" ")[0]
+        place = _below(below, wrong) if wrong.partition(".")[0] in given else key
+        raise ConfigError(f"{document.at(place)}: {err}") from err
 
 
 def _parser(base: type) -> ArgumentParser:

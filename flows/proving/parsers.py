@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.seed_said import seed
+
 SCALE = "laptop"
 Command = Callable[[Path, argparse.Namespace], int]
 Add = Callable[[str, str, Command], argparse.ArgumentParser]
@@ -50,7 +52,7 @@ def add_proofs(add: Add) -> None:
         help="of each arrival, which samples are there by then, such as 'source == \"noto\"'; two or more",
     )  # fmt: skip
     grow.add_argument("--steps", metavar="N", type=int, help="at each arrival, in place of the scale's")
-    grow.add_argument("--seed", metavar="N", type=int, default=0, help="of splits, weights and draws (0)")
+    grow.add_argument("--seed", metavar="N", type=seed, default=0, help="of splits, weights and draws (0)")
     for one in (compare, swept, grow):
         one.add_argument(
             "--data", metavar="SOURCE", help="a source's name, such as scenes; the English emoji unless given"

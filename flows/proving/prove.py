@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.seed import LARGEST, is_seed
 from components.evaluation.verdict import CONFIDENCE, Verdict, judged, together
 from components.recipes.names import RECIPES, exists
 from components.recipes.proof import BESIDE, Claim, Proof
@@ -107,8 +108,10 @@ def seeds_of(said: str | None) -> tuple[int, ...] | None:
         seeds = tuple(int(one) for one in said.split(","))
     except ValueError:
         seeds = ()
-    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"--seeds {said} are no seeds. Give two or more whole numbers that differ, such as 0,1,2.")
+    if len(seeds) < 2 or len(set(seeds)) != len(seeds) or not all(map(is_seed, seeds)):
+        raise ConfigError(
+            f"--seeds {said} are no seeds. Give two or more whole numbers from 0 to {LARGEST} that differ, such as 0,1,2."
+        )
     return seeds
 
 

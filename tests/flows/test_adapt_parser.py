@@ -8,6 +8,8 @@ from components.contracts.errors import ConfigError
 from flows.adapt_parser import add_adapt, add_race, race_of
 from flows.estimating.adapting import as_said
 from flows.estimating.parser import OF_ADAPT, OF_RECIPES, add_estimate, check_belongs
+from flows.evaluation_parsers import add_evaluate, add_study
+from flows.proving.parsers import add_proofs
 
 ALL = (
     "--budget", "90s", "--most-lost", "0.05", "--ask", "captions", "--way", "lora", "--way", "image-prompt", "--augment", "strong",
@@ -28,6 +30,9 @@ def parsed(*words: str) -> argparse.Namespace:
 
     add_adapt(add)
     add_estimate(add)
+    add_evaluate(add)
+    add_study(add)
+    add_proofs(add)
     return parser.parse_args(words)
 
 
@@ -38,6 +43,21 @@ def test_an_estimate_takes_all_that_the_race_takes_and_reads_it_alike():
         assert said.seed == 3
         assert race_of(parsed(*command, "--from", "start")) == {"budget_s": 900.0, "ask": "auto"}
         assert race_of(parsed(*command, "--from", "start", "--replay", "0"))["replay"] == 0.0, "which is not the same"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("adapt", "mine", "--from", "start"), ("estimate", "adapt", "mine", "--from", "start"), ("evaluate", "model", "--set", "set"), ("study", "a", "b"),
+        ("grow", "growclip", "a", "b"),
+    ],
+)  # fmt: skip
+def test_a_seed_that_a_library_would_refuse_at_the_end_is_refused_before_anything_is_read(command, capsys):
+    assert [parsed(*command, f"--seed={one}").seed for one in (0, 2**32 - 1)] == [0, 2**32 - 1]
+    for one in ("-1", str(2**32), "1.5", "one"):
+        with pytest.raises(SystemExit):
+            parsed(*command, f"--seed={one}")
+        assert f"'{one}' is no seed. Give a whole number from 0 to 4294967295." in capsys.readouterr().err
 
 
 def test_an_estimate_says_what_it_would_not_heed():

@@ -79,7 +79,7 @@ def test_seeds_are_numbers_with_commas(said, seeds):
     assert seeds_of(said) == seeds
 
 
-@pytest.mark.parametrize("said", ["", "1", "1,1", "a,b", "-1,2"])
+@pytest.mark.parametrize("said", ["", "1", "1,1", "a,b", "-1,2", "0,4294967296"])
 def test_what_are_no_seeds_is_refused(said):
     with pytest.raises(ConfigError, match="are no seeds"):
         seeds_of(said)

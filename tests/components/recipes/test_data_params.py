@@ -38,6 +38,7 @@ def test_some_of_its_sections_are_enough(tmp_path, said, means):
         ("seed: 1\nadmit: {consnt: required}\n", r"asked.yaml, line 2: .*takes no 'consnt'.*Did you mean consent"),
         ("gates: {policy: {face: blur}}\n", r"asked.yaml, line 1: .*keep.*drop"),
         ("gates: {max_broken: 7}\n", "it is a share"),
+        ("admit: {}\nseed: -1\n", r"asked.yaml, line 2: seed is -1, .*from 0 to 4294967295"),
     ],
 )
 def test_what_no_params_yaml_has_is_an_error_with_its_line(tmp_path, said, error):

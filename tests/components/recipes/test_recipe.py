@@ -358,6 +358,25 @@ def test_a_gate_that_is_no_share_is_refused(share, workspace):
         load_params(workspace.root)
 
 
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_a_library_would_refuse_at_the_end_is_refused_with_its_line(seed, workspace):
+    line = workspace.change(PARAMS, r"seed: \d+", f"seed: {seed}")
+    with pytest.raises(ConfigError, match=rf"^params.yaml, line {line}: seed is {seed}, .*from 0 to 4294967295"):
+        load_params(workspace.root)
+
+
+def test_a_number_out_of_range_of_a_section_within_is_refused_with_its_line(workspace):
+    line = workspace.change(PARAMS, r"max_broken: [\d.]+", "max_broken: 2.0")
+    with pytest.raises(ConfigError, match=rf"^params.yaml, line {line}: gates.max_broken is 2.0"):
+        load_params(workspace.root)
+
+
+@pytest.mark.parametrize("seed", [0, 4294967295])
+def test_the_smallest_and_the_largest_seed_are_seeds(seed, workspace):
+    workspace.change(PARAMS, r"seed: \d+", f"seed: {seed}")
+    assert load_params(workspace.root).seed == seed
+
+
 @pytest.mark.parametrize("bar", ["0", "-1.0", ".inf", ".nan"])
 def test_a_bar_that_is_no_number_of_spreads_is_refused(bar, workspace):
     workspace.change(PARAMS, r"misfit: [\d.]+", f"misfit: {bar}")
