@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.errors import ConfigError, DiptychError
+from components.contracts.evaluate import CLOSE
 from components.contracts.promotion import COMPATIBLE, Finding, Held, Ruling
 from components.recipes.params import load_params
 from components.recipes.recipe import Serving
@@ -188,7 +189,7 @@ def retained(manifest: Mapping[str, Any], retention: float) -> list[Finding]:
             f"{100 * moved:+.1f} points on {name} against its start ({100 * line['low']:+.1f} to {100 * line['high']:+.1f}), and gates.retention "
             f"allows {100 * -retention:.1f}"
         )
-        held: Held = "holds" if moved >= -retention else "fails"
+        held: Held = "holds" if moved >= -retention - CLOSE else "fails"
         findings.append(
             Finding(
                 rule="retention", metric=line["metric"], held=held, says=says, difference=moved, low=line["low"], high=line["high"], margin=retention

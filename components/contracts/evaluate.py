@@ -7,6 +7,8 @@ from typing import Literal
 
 from components.contracts.errors import DataError
 
+CLOSE = 1e-9  # apart: what is the same but for the order in which it was added up
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:

@@ -20,9 +20,10 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from components.contracts.errors import ConfigError, DataError
+from components.contracts.evaluate import CLOSE
 from components.evaluation.bootstrap import CONFIDENCE, FEWEST, TAIL_DRAWS, drawn, middle
 from components.evaluation.outcomes import Evaluated, asked_otherwise, distinct_queries, incomparable
-from components.evaluation.signs import CLOSE, reach
+from components.evaluation.signs import reach
 from components.evaluation.student import student
 
 

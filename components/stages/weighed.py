@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import torch
 
+from components.contracts.evaluate import CLOSE
 from components.contracts.progress import Progress
 from components.evaluation.embedding import Embedder
 from components.finetuning.ensemble import score
@@ -25,7 +26,6 @@ from components.models.grown import begun, shrink
 from components.stages.elsewhere import Elsewhere, able, surely
 from components.training.callbacks import Watch
 
-CLOSE = 1e-9  # shares that are the same but for how they were added up
 NEARER = 2  # looks, at most, below a place that is better and loses too much, each half-way to the place before it
 
 Row = Mapping[str, float]
@@ -215,7 +215,7 @@ def between(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> fl
 
 def _allowed(trade: Sequence[Row], most_lost: float, others: Sequence[str]) -> list[Row]:
     start = next(row for row in trade if row["alpha"] == 0)
-    return [row for row in trade if all(row[name] >= start[name] - most_lost for name in others)]
+    return [row for row in trade if all(row[name] >= start[name] - most_lost - CLOSE for name in others)]
 
 
 def grow(model: DualEncoder, strategy: Strategy, start: Weights, tuned: Weights) -> dict[str, torch.Tensor]:

@@ -219,6 +219,14 @@ def test_a_loss_beyond_retention_fails_the_gate_and_one_that_nobody_can_tell_is_
     assert [one.held for one in both] == ["told", "holds"]
 
 
+@pytest.mark.parametrize("of", range(1, 101))
+def test_a_loss_of_exactly_what_is_allowed_holds_however_its_difference_is_rounded(of):
+    line = {"metric": "zero_shot.cifar.class.top1", "low": -0.03, "high": 0.01}
+    moved = (of - 1) / 100 - of / 100
+    (found,) = retained({"elsewhere": {"cifar": {**line, "difference": moved}}}, 0.01)
+    assert found.held == "holds"
+
+
 def test_a_race_is_held_to_the_sets_that_were_named_and_to_no_others():
     with pytest.raises(ConfigError, match="without its digest"):
         Race(sets={"cifar": {"path": "data/sets/cifar"}})

@@ -20,7 +20,7 @@ from components.finetuning.strategy import ALPHAS
 from components.stages import raced as racing
 from components.stages.elsewhere import Elsewhere
 from components.stages.raced import one_query, raced
-from components.stages.weighed import NEARER, Scales, between
+from components.stages.weighed import NEARER, Scales, between, chosen
 from tests.components.stages.test_adapt import pools
 from tests.subjects import part_of
 
@@ -147,6 +147,14 @@ def test_where_the_best_place_loses_too_much_it_is_looked_at_nearer_to_it(scales
     assert alphas == sorted([*ALPHAS, *looked])
     assert found.alpha == alpha
     assert [row["val"] for row in found.trade] == pytest.approx(alphas, abs=1e-6)
+
+
+@pytest.mark.parametrize("of", range(1, 101))
+def test_a_place_that_loses_exactly_what_is_allowed_may_be_taken_however_its_number_is_rounded(of):
+    rows = [{"alpha": 0.0, "val": 0.1, "others": of / 100}, {"alpha": 1.0, "val": 0.4, "others": (of - 1) / 100}]
+    assert chosen(rows, 0.01, ["others"]) == (1.0, True)
+    rows[1]["others"] -= 1e-6
+    assert chosen(rows, 0.01, ["others"]) == (0.0, False)
 
 
 def test_nobody_looks_nearer_where_the_best_place_may_be_taken():
