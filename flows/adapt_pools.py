@@ -59,7 +59,7 @@ def pools_of(asked: "Asked", here: Path, folder: Path, told: "Progress") -> "tup
     near = {row["key"] for row in read_quarantine(validated / "told.parquet") if row["reason"] == "leak_near"}
     splits, said = without_copies(splits, near)
     pools = {name: read_pool(manifest, raw) for name, manifest in splits.items()}
-    return {name: replace(pool, series=series_in(validated, pool.keys)) for name, pool in pools.items()}, said
+    return {name: replace(pool, series=series_in(raw, pool.keys)) for name, pool in pools.items()}, said
 
 
 def _brought_in(folder: Path) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def part_of(pool: Pool, places: Sequence[int], labelled: bool = True) -> Pool:
     return replace(
         pool, keys=of(pool.keys), pictures=of(pool.pictures), captions=of(pool.captions), concepts=of(pool.concepts),
         sources=of(pool.sources), groups=of(pool.groups) if labelled and pool.groups else (), regions=of(pool.regions) if pool.regions else (),
-        languages=of(pool.languages) if pool.languages else (),
+        languages=of(pool.languages) if pool.languages else (), series=of(pool.series) if pool.series else (),
     )  # fmt: skip
 
 

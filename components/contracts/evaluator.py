@@ -56,6 +56,10 @@ class Pictures(Protocol):
         """Return of which kind each text is, such as `alt`; empty where it is not known of any."""
 
     @property
+    def series(self) -> tuple[str | None, ...]:
+        """Return which pictures are of one series, such as a product, and err together; None of one that is of none, and empty where it is not known of any."""
+
+    @property
     def regions(self) -> Sequence[Sequence[Region]]:
         """Return what is known of parts of each; empty where nothing is known of any."""
 

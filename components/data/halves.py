@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from components.contracts.errors import ConfigError, DataError
 from components.data.rows.lazy import TakenPictures
 from components.data.selection import Pool
+from components.data.together import together
 
 Half = Literal["whole", "first", "second"]
 HALVES: tuple[Half, ...] = ("first", "second")
@@ -36,7 +37,7 @@ def halves(pool: Pool) -> tuple[Pool, Pool]:
     shas = pool.sha256s or [hashlib.sha256(data).hexdigest() for data in pool.pictures]
     groups: Sequence[Mapping[str, str]] = pool.groups or [{} for _ in pool.keys]
     things: dict[int, list[int]] = {}
-    for place, thing in enumerate(_things(pool.concepts, shas)):
+    for place, thing in enumerate(together(pool.concepts, shas)):
         things.setdefault(thing, []).append(place)
     if len(things) < 2:
         raise DataError(
@@ -56,22 +57,5 @@ def taken(pool: Pool, places: Sequence[int]) -> Pool:
     return replace(
         pool, keys=of(pool.keys), pictures=TakenPictures([(pool.pictures, place) for place in places]), captions=of(pool.captions), concepts=of(pool.concepts), sources=of(pool.sources),
         groups=of(pool.groups), sha256s=of(pool.sha256s), regions=of(pool.regions), kinds=of(pool.kinds), languages=of(pool.languages),
-        mentions=of(pool.mentions), clusters=of(pool.clusters),
+        mentions=of(pool.mentions), clusters=of(pool.clusters), series=of(pool.series),
     )  # fmt: skip
-
-
-def _things(concepts: Sequence[str], shas: Sequence[str]) -> list[int]:
-    """Return the number of the thing that each picture shows: those of one concept, and those that are the same to the byte, have one."""
-    above = list(range(len(concepts)))
-
-    def top(place: int) -> int:
-        while above[place] != place:
-            above[place] = above[above[place]]
-            place = above[place]
-        return place
-
-    first: dict[tuple[str, str], int] = {}
-    for place, named in enumerate(zip(concepts, shas, strict=True)):
-        for one in zip(("concept", "sha256"), named, strict=True):
-            above[top(place)] = top(first.setdefault(one, place))
-    return [top(place) for place in range(len(concepts))]

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from components.contracts.evaluator import Pictures, Subject
+from components.data.together import together
 
 Among = Literal["all", "pools"]
 
@@ -37,7 +38,7 @@ class Grouped:
     Args:
         has: bool [I], which these are.
         keys: K names.
-        about: what each shows; pictures of one concept err together.
+        about: what each shows, by its first picture; pictures of one concept, or of one series, err together.
         groups: of each.
         belongs: bool [K L], which label that is.
     """
@@ -51,9 +52,10 @@ class Grouped:
     @classmethod
     def of(cls, pool: Pictures, label: str, labels: Sequence[str]) -> "Grouped":
         """Pick them out of a pool, in its order; there may be none."""
+        things = [pool.concepts[first] for first in together(pool.concepts, pool.series)]
         known = [
             (key, about, group)
-            for key, about, group in zip(pool.keys, pool.concepts, pool.labelled(label), strict=True)
+            for key, about, group in zip(pool.keys, things, pool.labelled(label), strict=True)
             if group is not None
         ]
         keys, about, groups = zip(*known, strict=True) if known else ((), (), ())

@@ -84,7 +84,7 @@ class Languages(Evaluator):
         for split, pool in subject.pools.items():
             if self.splits is not None and split not in self.splits:
                 continue
-            name, gallery = f"languages.{split}", Gallery.of(pool.keys, pool.captions, pool.concepts)
+            name, gallery = f"languages.{split}", Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
             spoken = _spoken(pool, gallery)
             few = {code: len(its) for code, its in spoken.items() if len(its) < self.floor}
             if few or not spoken:

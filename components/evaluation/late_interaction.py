@@ -45,7 +45,7 @@ class LateInteraction(Evaluator):
                 without={"late_interaction": "the model gives one vector a picture and text, and no tokens"}
             )
         for split, pool in subject.pools.items():
-            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
             patches = encoder.picture_tokens(pool.pictures, subject.progress, f"tokens of {split}")
             words, mask = encoder.text_tokens(gallery.texts)
             tokens = torch.from_numpy(patches), torch.from_numpy(words), torch.from_numpy(mask)

@@ -40,7 +40,7 @@ class OldIndex(Evaluator):
         rows: dict[str, pa.Table] = {}
         old = self.old or subject.encoder
         for split, pool in subject.pools.items():
-            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
             index = old.pictures(pool.pictures, subject.progress, f"encoding {split} by the old model")
             new, before = subject.encoder.texts(gallery.texts), old.texts(gallery.texts)
             if new.shape[1] != index.shape[1]:

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from components.contracts.errors import DataError
 from components.contracts.evaluate import Metric, Tally
 from components.contracts.evaluator import Evaluator, Findings, Scores, Subject
+from components.data.together import together
 from components.evaluation.bootstrap import drawn, mean_interval, median, median_interval, middle
 from components.evaluation.ranking import (
     Cosines,
@@ -40,14 +41,18 @@ class Gallery:
         pictures: I keys.
         texts: T texts, each once.
         right: which texts belong to each picture; every picture has at least one, and every text a picture.
+        series: which pictures are of one, None of a picture that is of none; empty where no picture is of any.
     """
 
     pictures: tuple[str, ...]
     texts: tuple[str, ...]
     right: Right
+    series: tuple[str | None, ...] = ()
 
     @classmethod
-    def of(cls, keys: Sequence[str], captions: Sequence[Sequence[str]], concepts: Sequence[str]) -> "Gallery":
+    def of(
+        cls, keys: Sequence[str], captions: Sequence[Sequence[str]], concepts: Sequence[str], series: Sequence[str | None] = ()
+    ) -> "Gallery":  # fmt: skip
         """Build from the columns of a pool: a picture and a text belong together when they are of one concept.
 
         A text that several concepts have belongs to the pictures of each.
@@ -63,6 +68,7 @@ class Gallery:
             pictures=tuple(keys),
             texts=tuple(numbers),
             right=Right.of([right[concept] for concept in concepts], len(numbers)),
+            series=tuple(series),
         )
 
     @property
@@ -71,8 +77,8 @@ class Gallery:
         return self.right.matrix
 
     def about(self, direction: str) -> Int[np.ndarray, "Q"]:
-        """Return the group of each query: the first of the pictures that have the same texts. A text is of its first picture's group."""
-        pictures = self.right.alike()
+        """Return the group of each query: the first of the pictures that have the same texts, or are of one series. A text is of its first picture's group."""
+        pictures = np.array(together(self.right.alike().tolist(), self.series)) if self.series else self.right.alike()
         if direction == "image_to_text":
             return pictures
         texts = self.right.turned
@@ -277,7 +283,7 @@ class Retrieval(Evaluator):
         """
         metrics, rows = [], {}
         for split, pool in subject.pools.items():
-            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
             scores = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
             known = len(subject.train.keys) > 0  # of a foreign model nobody knows what it was trained on
             baseline = subject.nearest(split, subject.train.captions, gallery.texts) if known else None

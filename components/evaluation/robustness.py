@@ -160,7 +160,7 @@ class Robustness(Evaluator):
     ) -> list[tuple[Question, Answer]]:
         """Return what pictures are asked: for their names, and for their groups where there are any."""
         pool = subject.pools[split]
-        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
         text, belongs = subject.encoder.texts(gallery.texts), gallery.belongs
         same = twins(text)
         for_names = Question(
@@ -196,7 +196,7 @@ class Robustness(Evaluator):
         if not self.typos:
             return []
         pool = subject.pools[split]
-        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
         image, belongs = subject.embedded(split), gallery.belongs.T
         same = twins(image)
 

@@ -49,7 +49,7 @@ class Shortened(Evaluator):
         metrics: list[Metric] = []
         rows = {}
         for split, pool in subject.pools.items():
-            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+            gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
             image, text = subject.embedded(split), subject.encoder.texts(gallery.texts)
             name, tables = f"shortened.{split}", []
             ways = dict(

@@ -141,7 +141,7 @@ class Slices(Evaluator):
 
     def _retrieval(self, subject: Subject, split: str, pool: Pictures) -> list[Asked]:
         """Return the answers both ways."""
-        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts)
+        gallery = Gallery.of(pool.keys, pool.captions, pool.concepts, pool.series)
         scores = Cosines(left=subject.embedded(split), right=subject.encoder.texts(gallery.texts))
         trained = bool(subject.train.keys)  # of a foreign model nobody knows on what
         baseline = subject.nearest(split, subject.train.captions, gallery.texts) if trained else None

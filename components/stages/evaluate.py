@@ -21,6 +21,7 @@ from components.data.fingerprint import fingerprints
 from components.data.manifest import read_manifest
 from components.data.regions import REGIONS, regions_of
 from components.data.selection import Pool, languages_of, of_split, read_pool
+from components.data.series import SERIES, series_in
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.canary import Canary
 from components.evaluation.kept import once, write
@@ -89,7 +90,8 @@ def measured(
         ]
         digests = {split: pool_digest(manifest, stage.root / "data/raw") for split, manifest in pools.items()}
         digests |= {name: its.digest for name, its in sets.items()}
-        inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS]
+        series = stage.root / "data/raw" / SERIES.file
+        inputs = [stage.root / f"data/curated/{recipe.name}", model / WEIGHTS, *([series] if series.exists() else [])]
         of_sets = {name: [its.without, its.fitted_digest] for name, its in sets.items()}
         numbers = [digests, seed, [spelled(one) for one, _ in asked], of_sets]
         kept = stage.resume_dir(inputs, numbers) if resumes else None
@@ -165,6 +167,7 @@ def subject_of(stage: Stage, recipe: Recipe, seed: int, model: Path, pools: Mapp
 
     def pool(manifest: pa.Table) -> Pool:
         read = replace(read_pool(manifest, raw), languages=languages_of(manifest))
+        read = replace(read, series=series_in(raw, read.keys))
         return read if regions is None else replace(read, regions=regions_of(regions, read.keys))
 
     return TrainedModel(

@@ -36,7 +36,7 @@ class Choice:
     called: Mapping[str, str] = field(default_factory=dict)
 
     def pool(self, split: str, pool: Pool) -> Pool:
-        """Return the pictures of a split with their labels, each a thing of its own: those of one label do not err as one."""
+        """Return the pictures of a split with their labels, each a thing of its own unless it is of a series: those of one label do not err as one."""
         return replace(pool, concepts=pool.keys, groups=tuple({LABEL: label} for label in self.of[split]))
 
 

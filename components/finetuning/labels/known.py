@@ -38,8 +38,9 @@ class Known:
         return tuple(label if label in self.labels else None for label in said)
 
     def pool(self, pool: Pictures) -> Pool:
-        """Return the same pictures with these labels, each a thing of its own: those of one label do not err as one."""
+        """Return the same pictures with these labels, each a thing of its own unless it is of a series: those of one label do not err as one."""
         return Pool(
             keys=pool.keys, pictures=pool.pictures, captions=pool.captions, concepts=pool.keys, sources=("",) * len(pool.keys),
             groups=tuple({LABEL: label} if label else {} for label in self.label_of(pool)),
+            series=pool.series,
         )  # fmt: skip

@@ -44,6 +44,11 @@ def test_what_shows_one_thing_or_is_the_same_to_the_byte_is_in_one_half(squares)
         halves(replace(squares, concepts=("one",) * 50))
 
 
+def test_a_half_knows_the_series_of_its_pictures(squares):
+    said = replace(squares, series=squares.keys)
+    assert [half.series for half in halves(said)] == [half.keys for half in halves(said)]
+
+
 def test_a_half_is_asked_for_by_its_name(squares):
     assert half_of(squares, "whole") is squares
     assert (half_of(squares, "first").keys, half_of(squares, "second").keys) == tuple(

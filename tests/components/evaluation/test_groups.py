@@ -35,6 +35,13 @@ def test_pictures_without_a_group_are_left_out_and_the_others_keep_their_order(s
     assert known.belongs.sum(1).tolist() == [1] * 25
 
 
+def test_pictures_of_one_series_err_together_also_where_what_they_show_differs(squares):
+    series = tuple(f"s{place // 10}" if place < 20 else None for place in range(len(squares)))
+    apart = replace(squares, concepts=squares.keys, series=series)
+    known = Grouped.of(apart, "category", sorted(COLOURS))
+    assert known.about == (*squares.keys[:1] * 10, *squares.keys[10:11] * 10, *squares.keys[20:])
+
+
 def test_a_pool_without_groups_has_no_row(squares):
     known = Grouped.of(replace(squares, groups=()), "category", sorted(COLOURS))
     assert known.keys == ()

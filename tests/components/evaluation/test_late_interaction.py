@@ -26,6 +26,7 @@ class Tokens:
 
 class Pool:
     keys, captions, concepts = ("a", "b"), (("one",), ("two",)), ("one", "two")
+    series = ()
     pictures = (b"", b"")
 
 

@@ -135,6 +135,19 @@ def test_a_group_is_pictures_of_the_same_texts_with_these():
     assert rows["group"].to_pylist() == ["p0", "p1", "p0", "p3", "p0", "p0", "p1", "p3"]
 
 
+def test_pictures_of_one_series_are_a_group_with_the_texts_of_all():
+    """The second picture is of the third's series, and that has the texts of the first."""
+    captions, concepts = [["a"], ["b"], ["a"], ["c"]], ["a", "b", "a", "c"]
+    made = Gallery.of(["p0", "p1", "p2", "p3"], captions, concepts, (None, "x", "x", None))
+    assert made.about("image_to_text").tolist() == [0, 0, 0, 3]
+    assert made.about("text_to_image").tolist() == [0, 0, 3]
+    assert made.belongs.tolist() == Gallery.of(made.pictures, captions, concepts).belongs.tolist(), (
+        "what is right stays"
+    )
+    _, rows = retrieval("pair", made, np.eye(4, 3), np.eye(4, 3), ks=(1,))
+    assert rows["group"].to_pylist() == ["p0", "p0", "p0", "p3", "p0", "p0", "p3"]
+
+
 def test_each_recall_has_the_interval_of_its_queries_and_the_mean_that_of_both_ways_together():
     """A model that is right both ways or wrong both ways, about each of 40 pictures: the mean is as unsure as either."""
     belongs, knows = np.eye(40, dtype=bool), np.arange(40) % 4 > 0

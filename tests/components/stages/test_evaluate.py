@@ -1,5 +1,6 @@
 """What evaluators find is put together whole: no number, row or file of one is lost to another."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -7,6 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.contracts.errors import ConfigError, Interrupted
+from components.contracts.progress import silent
+from components.data.ingest import ingest
+from components.data.manifest import read_manifest, write_manifest
+from components.data.selection import of_split
+from components.data.sources.table import PairTable
 from components.data.transforms.preprocess import Preprocess
 from components.evaluation.calibration import Calibration
 from components.evaluation.downstream.digits import Digits
@@ -18,8 +24,15 @@ from components.evaluation.retrieval import Retrieval
 from components.evaluation.robustness import Robustness
 from components.evaluation.zero_shot import ZeroShot
 from components.evaluation.zero_shot_auc import ZeroShotAuc
+from components.recipes.recipe import load_recipe
+from components.recipes.trained import save_trained
 from components.stages.evaluate import joined, spelled, stamped
+from components.stages.evaluate import subject_of as subject_of_stage
+from components.stages.stage import Stage
+from tests.own_pictures import paint
+from tests.squares import described_at_debug
 from tests.subjects import part_of, subject_of
+from tests.workspace import REPOSITORY
 
 SPLITS = {"train": range(0, 50, 2), "val": range(1, 25, 2), "pair": range(25, 50, 2)}
 
@@ -52,6 +65,27 @@ def test_everything_is_written_where_it_belongs(subject, tmp_path):
         f"zero_shot.{split}.shape": "no picture has a shape, so there is nothing to choose from"
         for split in ("val", "pair")
     }
+
+
+def test_pictures_of_one_series_are_one_thing_in_every_split_that_is_measured(tmp_path, clip, vocabulary):
+    said = paint(tmp_path / "mine", 80)
+    with (tmp_path / "mine/captions.csv").open("w", newline="", encoding="utf-8") as opened:
+        named = [(name, caption, f"product {place // 4}") for place, (name, (caption, _)) in enumerate(said.items())]
+        csv.writer(opened).writerows([("image", "caption", "group"), *named])
+    ingest(PairTable(str(tmp_path / "mine/captions.csv")), tmp_path / "data/raw", 0)
+    whole = read_manifest(tmp_path / "data/raw/manifest.parquet")
+    (tmp_path / "data/curated/clip").mkdir(parents=True)
+    write_manifest(of_split(whole, "train"), tmp_path / "data/curated/clip/manifest.parquet")
+    (tmp_path / "model").mkdir()
+    save_trained(tmp_path / "model", clip.model, described_at_debug(vocabulary), vocabulary, Preprocess(size=32))
+    stage = Stage(root=tmp_path, name="evaluate", recipe="clip", progress=silent)
+    pools = {split: of_split(whole, split) for split in ("val", "pair")}
+    subject = subject_of_stage(stage, load_recipe(REPOSITORY, "clip", "debug"), 0, tmp_path / "model", pools)
+    rows = Retrieval(ks=[1]).measure(subject).rows
+    for split, manifest in pools.items():
+        asked = [row for row in rows[f"retrieval.{split}"].to_pylist() if row["direction"] == "image_to_text"]
+        assert len(asked) == len(manifest)
+        assert len({row["group"] for row in asked}) == len(manifest) / 4
 
 
 def test_why_a_set_is_not_measured_stays_beside_why_another_is_not(squares, subject):

@@ -1,5 +1,7 @@
 """Pictures that were not there when labels were chosen are told by what was said of those that were."""
 
+from dataclasses import replace
+
 from components.contracts.progress import silent
 from components.data.selection import Pool
 from components.finetuning.labels.answers import Answers
@@ -31,6 +33,15 @@ def test_the_column_says_it_where_it_did_before():
     given = known.pool(pool(["a pup", "a fish"], ["canine", "fish"]))
     assert given.labelled("class") == ("canine", None)
     assert given.concepts == given.keys
+
+
+def test_pictures_of_one_series_are_counted_as_one_thing():
+    own = replace(pool(["cat", "dog", "cat", "dog"]), series=("x", "x", None, None))
+    known = Known(labels=("cat", "dog"), called={"cat": "cat", "dog": "dog"})
+    told = Told({one: [1.0, 0.0] for one in own.pictures}, {"cat": [1.0, 0.0], "dog": [0.0, 1.0]})
+    subject = subject_of(own, told, told, {"train": range(0), "pair": range(4)})
+    found = Answers(known.labels, None, "its own text", known).measure(subject)
+    assert found.rows["zero_shot.pair"]["group"].to_pylist() == ["p0", "p0", "p2", "p3"]
 
 
 def test_where_captions_were_asked_for_there_is_nothing_to_know():
